@@ -1,0 +1,44 @@
+// One end of a vhost-user connection: messages over two byte streams. What QEMU's vhost_user_write/vhost_user_read and
+// rust-vmm's Endpoint are. The header is received apart from the body, as the real programs do.
+
+import type { Actor } from "../../vm/sync/op.js";
+import type { ByteStream } from "../../vm/sync/socket.js";
+import { VhostUserHeader } from "../spec/vhost-user.js";
+import { decodeBody, decodeHeader, describe, encode, isRefused, type Message, type Refused } from "./message.js";
+
+/** The peer has hung up between two messages. */
+export const CLOSED = "closed";
+
+export class Channel {
+  constructor(
+    readonly outgoing: ByteStream,
+    readonly incoming: ByteStream,
+  ) {}
+
+  *send(message: Message): Actor {
+    yield* this.outgoing.send(encode(message), message.fds, describe(message));
+  }
+
+  /** Blocks until there is something to receive. */
+  *readable(): Actor {
+    yield* this.incoming.readable();
+  }
+
+  /**
+   * The next message, or why the connection cannot go on.
+   * @param replyTo the request whose reply is awaited; without it, a request
+   */
+  *receive(replyTo?: number): Actor<Message | Refused | typeof CLOSED> {
+    const head = yield* this.incoming.receive(VhostUserHeader.SIZEOF);
+    if (head.bytes.length === 0) return CLOSED;
+    const header = decodeHeader(head.bytes, replyTo);
+    if (isRefused(header)) return header;
+    const body = header.size > 0 ? (yield* this.incoming.receive(header.size)).bytes : new Uint8Array();
+    return decodeBody(header, body, head.fds);
+  }
+
+  /** Hangs up: the peer reads what is under way, then end of file. */
+  *close(): Actor {
+    yield* this.outgoing.close();
+  }
+}
