@@ -1,0 +1,18 @@
+// The board's guest-physical memory map: what the device tree of a `virt`-like machine tells its guest. Guest RAM
+// starts at 2 GiB, so a guest-physical address (gpa) is never an offset into the memory that holds guest RAM.
+// Portable subset: compiled by tsc and by asc (see device/spec/portable.d.ts).
+
+/** gpa of byte 0 of guest RAM. */
+export const RAM_BASE = 0x80000000;
+
+/** Guest RAM is two regions, as below and above a PC's legacy hole: offsets [0, RAM_LOW_SIZE) and [RAM_HIGH_START, end). */
+export const RAM_LOW_SIZE = 0xa0000;
+export const RAM_HIGH_START = 0x100000;
+
+/** PCI configuration space (ECAM): 256 buses of 1 MiB. */
+export const ECAM_BASE = 0x30000000;
+export const ECAM_SIZE = 0x10000000;
+
+/** The window that the host bridge decodes for BARs. */
+export const PCI_MMIO_BASE = 0x40000000;
+export const PCI_MMIO_SIZE = 0x40000000;
