@@ -1,0 +1,80 @@
+// Names of errno numbers, for messages to a person: those that device/spec/errno.ts knows.
+
+import {
+  EACCES,
+  EBADF,
+  EEXIST,
+  EINVAL,
+  EIO,
+  EISDIR,
+  ELOOP,
+  EMFILE,
+  ENAMETOOLONG,
+  ENFILE,
+  ENOENT,
+  ENOMEM,
+  ENOSPC,
+  ENOSYS,
+  ENOTDIR,
+  ENOTEMPTY,
+  ENXIO,
+  EPERM,
+  EPROTO,
+  ERANGE,
+  EROFS,
+  ESTALE,
+  EXDEV,
+} from "../../device/spec/errno";
+
+export function errnoName(errno: i32): string {
+  switch (errno) {
+    case EPERM:
+      return "EPERM";
+    case ENOENT:
+      return "ENOENT";
+    case EIO:
+      return "EIO";
+    case ENXIO:
+      return "ENXIO";
+    case EBADF:
+      return "EBADF";
+    case ENOMEM:
+      return "ENOMEM";
+    case EACCES:
+      return "EACCES";
+    case EEXIST:
+      return "EEXIST";
+    case EXDEV:
+      return "EXDEV";
+    case ENOTDIR:
+      return "ENOTDIR";
+    case EISDIR:
+      return "EISDIR";
+    case EINVAL:
+      return "EINVAL";
+    case ENFILE:
+      return "ENFILE";
+    case EMFILE:
+      return "EMFILE";
+    case ENOSPC:
+      return "ENOSPC";
+    case EROFS:
+      return "EROFS";
+    case ERANGE:
+      return "ERANGE";
+    case ENAMETOOLONG:
+      return "ENAMETOOLONG";
+    case ENOSYS:
+      return "ENOSYS";
+    case ENOTEMPTY:
+      return "ENOTEMPTY";
+    case ELOOP:
+      return "ELOOP";
+    case EPROTO:
+      return "EPROTO";
+    case ESTALE:
+      return "ESTALE";
+    default:
+      return "errno " + errno.toString();
+  }
+}

@@ -1,0 +1,49 @@
+// From a path to a node: VirtioFsLookupMostSpecificParentDir and the last lookup after it.
+
+import { FUSE_ROOT_ID, S_IFDIR, S_IFMT } from "../../device/spec/fuse";
+import { Bytes } from "../lib/bytes";
+import { FuseClient } from "../lib/fuse";
+import { allocatePages } from "../lib/pages";
+
+const SLASH: u8 = 0x2f;
+const DOT: u8 = 0x2e;
+
+/** A node that the walk has looked up, to be put back by `forget`; the root is always there. */
+export class Node {
+  id: u64 = FUSE_ROOT_ID;
+  private mode: u32 = S_IFDIR;
+
+  /** The S_IFMT part of its mode. */
+  get type(): u32 {
+    return this.mode & S_IFMT;
+  }
+
+  /**
+   * Goes from the root along `path`, whose components are raw bytes between slashes; empty ones and "." stay where they
+   * are. Each parent is forgotten once its child is known. Returns 0 or an errno; then the node is where it failed.
+   */
+  walk(fuse: FuseClient, path: Bytes): i32 {
+    const name = allocatePages(path.length + 1);
+    let end: u32 = 0;
+    for (let start: u32 = 0; start < path.length; start = end + 1) {
+      end = start;
+      while (end < path.length && load<u8>(path.at + end) != SLASH) end++;
+      const length = end - start;
+      if (length == 0 || (length == 1 && load<u8>(path.at + start) == DOT)) continue;
+
+      memory.copy(name, path.at + start, length);
+      store<u8>(name + length, 0);
+      const error = fuse.lookup(this.id, name, length);
+      if (error != 0) return error;
+      const child = fuse.node;
+      this.forget(fuse);
+      this.id = child;
+      this.mode = fuse.mode;
+    }
+    return 0;
+  }
+
+  forget(fuse: FuseClient): void {
+    if (this.id != FUSE_ROOT_ID) fuse.forget(this.id);
+  }
+}

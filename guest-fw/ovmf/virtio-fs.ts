@@ -1,0 +1,78 @@
+// Binding the virtio file system device: OvmfPkg/VirtioFsDxe, VirtioFsInit and VirtioFsFuseInitSession, which run one
+// directly after the other. The first request is on its way as soon as DRIVER_OK has been written.
+
+import {
+  VIRTIO_CONFIG_S_ACKNOWLEDGE,
+  VIRTIO_CONFIG_S_DRIVER,
+  VIRTIO_CONFIG_S_DRIVER_OK,
+  VIRTIO_CONFIG_S_FEATURES_OK,
+  VIRTIO_F_ACCESS_PLATFORM,
+  VIRTIO_F_VERSION_1,
+} from "../../device/spec/virtio";
+import { VIRTIO_FS_QUEUE_REQUEST, VIRTIO_FS_TAG_SIZE, VirtioFsConfig } from "../../device/spec/virtio-fs";
+import { FuseClient } from "../lib/fuse";
+import { RequestQueue } from "../lib/request-queue";
+import { VirtioPci } from "../lib/virtio-pci";
+
+const VERSION_1: u64 = 1 << (VIRTIO_F_VERSION_1 as u64);
+const ACCESS_PLATFORM: u64 = 1 << (VIRTIO_F_ACCESS_PLATFORM as u64);
+
+/** VirtioFsBindingStart. Returns the share's FUSE session, or does not return. */
+export function bindVirtioFs(device: VirtioPci): FuseClient {
+  const fuse = new FuseClient(initialize(device));
+  const refusal = fuse.init();
+  if (refusal !== null) device.giveUp(refusal);
+  return fuse;
+}
+
+/** VirtioFsInit: virtio 1.4, 3.1.1 "Driver Requirements: Device Initialization", step by step. */
+function initialize(device: VirtioPci): RequestQueue {
+  // 1. Reset the device.
+  let status: u32 = 0;
+  device.setStatus(status);
+
+  // 2. Set the ACKNOWLEDGE status bit: the guest OS has noticed the device.
+  status |= VIRTIO_CONFIG_S_ACKNOWLEDGE;
+  device.setStatus(status);
+
+  // 3. Set the DRIVER status bit: the guest OS knows how to drive the device.
+  status |= VIRTIO_CONFIG_S_DRIVER;
+  device.setStatus(status);
+
+  // 4. Read device feature bits, and write the subset understood by the driver: no ring feature.
+  const features = device.getDeviceFeatures();
+  if (!(features & VERSION_1)) device.fail("it does not offer VIRTIO_F_VERSION_1");
+  device.setGuestFeatures(features & (VERSION_1 | ACCESS_PLATFORM));
+
+  // 5. Set the FEATURES_OK status bit.
+  status |= VIRTIO_CONFIG_S_FEATURES_OK;
+  device.setStatus(status);
+
+  // 6. Re-read device status to ensure the FEATURES_OK bit is still set.
+  if (!(device.getStatus() & VIRTIO_CONFIG_S_FEATURES_OK)) device.fail("it does not accept its own features");
+
+  // 7. Device-specific setup: the configuration, then the virtqueue. Only a request queue; hiprio is never touched.
+  checkTag(device);
+  if (device.readConfig32(VirtioFsConfig.NUM_REQUEST_QUEUES) < 1) device.fail("it has no request queue");
+
+  device.setQueueSel(VIRTIO_FS_QUEUE_REQUEST);
+  const size = device.getQueueNumMax(); // used as it is, never written
+  // 2.7: "Queue Size value is always a power of 2." The driver needs 2: a request and its reply.
+  if (size < 2 || popcnt<u32>(size) != 1) device.fail("its request queue has " + size.toString() + " entries");
+  const queue = new RequestQueue(device, VIRTIO_FS_QUEUE_REQUEST, size);
+  device.setQueueAddress(queue.ring);
+
+  // 8. Set the DRIVER_OK status bit. At this point the device is "live".
+  status |= VIRTIO_CONFIG_S_DRIVER_OK;
+  device.setStatus(status);
+  return queue;
+}
+
+/** The tag names the share; the driver takes printable ASCII only, up to the first NUL. */
+function checkTag(device: VirtioPci): void {
+  const tag = new StaticArray<u8>(VIRTIO_FS_TAG_SIZE);
+  for (let i = 0; i < VIRTIO_FS_TAG_SIZE; i++) tag[i] = device.readConfig8(VirtioFsConfig.TAG + i) as u8;
+  for (let i = 0; i < VIRTIO_FS_TAG_SIZE && tag[i] != 0; i++) {
+    if (tag[i] < 0x20 || tag[i] > 0x7e) device.fail("its tag is not printable ASCII");
+  }
+}
