@@ -88,6 +88,18 @@ export function ringAreas(
   return { size, desc, avail, used };
 }
 
+/** The words of a ring that both sides access, by name, for traces and reports. */
+export function ringLabels(queue: number, { size, avail, used }: RingAreas): [number, string][] {
+  return [
+    [avail + VirtqAvail.FLAGS, `q${queue}.avail.flags`],
+    [avail + VirtqAvail.IDX, `q${queue}.avail.idx`],
+    [avail + virtqUsedEventOffset(size), `q${queue}.used_event`],
+    [used + VirtqUsed.FLAGS, `q${queue}.used.flags`],
+    [used + VirtqUsed.IDX, `q${queue}.used.idx`],
+    [used + virtqAvailEventOffset(size), `q${queue}.avail_event`],
+  ];
+}
+
 const cellsOf = (offset: number, bytes: number): Cell[] =>
   Array.from({ length: bytes >>> 1 }, (_, i) => ramCell(offset + 2 * i));
 

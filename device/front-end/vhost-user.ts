@@ -45,7 +45,7 @@ import { type Channel, CLOSED } from "../vhost-user/channel.js";
 import { isRefused, type Message, messageName, request, vringFd } from "../vhost-user/message.js";
 import type { Payload, Region } from "../vhost-user/payload.js";
 import { hasFeature } from "../vhost-user/table.js";
-import { ringAreas } from "../virtqueue.js";
+import { ringAreas, ringLabels } from "../virtqueue.js";
 import type { DeviceCfg } from "./device-cfg.js";
 import type { FrontEndVariant } from "./variants.js";
 import type { Features, Gpa, QueueConfig, VirtioDevice, VirtioTransport } from "./virtio-device.js";
@@ -294,6 +294,7 @@ export class VhostUserFrontEnd implements VirtioDevice {
         ? ringAreas(config.size, (area, length) => table.contiguous(gpas[area].lo, gpas[area].hi, length))
         : undefined;
     if (!areas) return undefined;
+    for (const [offset, name] of ringLabels(queue, areas)) this.parts.ram.words.labels.set(offset, name);
     const uaddr = (offset: number): bigint => UADDR_BASE + BigInt(offset);
     return {
       kind: "vringAddr",

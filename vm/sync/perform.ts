@@ -106,6 +106,8 @@ export class ThreadPerformer {
   readonly #delays: ReadonlyMap<string, number>;
   readonly #schedule: readonly number[];
   readonly #trace: boolean;
+  /** When the last attempt of an op began. */
+  #at = 0;
 
   constructor(
     readonly steering: Steering,
@@ -134,6 +136,8 @@ export class ThreadPerformer {
     const delay = this.#delays.get(op.name);
     if (delay !== undefined) spin(delay);
     const gated = this.#schedule.length > 0 && this.#awaitTurn();
+    // Taken before the op, so that an effect is not shown before its cause.
+    if (this.#trace) this.#at = now();
     const result = op.attempt() ?? this.#block(op);
     if (gated) this.steering.nextTurn();
     if (this.#trace) {
@@ -141,7 +145,7 @@ export class ThreadPerformer {
       this.events.push({
         kind: "op",
         actor: this.record.actor,
-        at: now(),
+        at: this.#at,
         name: op.name,
         detail: op.detail,
         result: value,
@@ -165,6 +169,7 @@ export class ThreadPerformer {
       // Not blocked by the record any more: say so before the attempt, so that an onlooker who finds the record
       // unchanged knows that nothing was done behind it.
       this.record.publish(ActorState.RUNNING);
+      if (this.#trace) this.#at = now();
       const result = op.attempt();
       if (result !== undefined) return result;
       this.record.publish(ActorState.BLOCKED, on.id, a, b);

@@ -8,6 +8,8 @@ export class RamWords implements Waitable {
   readonly name = "guest RAM";
   readonly queue: WaitQueue;
   readonly #words: Uint16Array;
+  /** Names of words by offset, for traces and reports: the front-end gives them where it knows a ring. */
+  readonly labels = new Map<number, string>();
 
   constructor(memory: SyncMemory, ram: SharedArrayBuffer) {
     this.#words = new Uint16Array(ram);
@@ -18,13 +20,13 @@ export class RamWords implements Waitable {
   /** @param offset byte offset into guest RAM, even and in bounds (the caller has checked) */
   load16(offset: number): Op<number> {
     const footprint = { reads: [ramCell(offset)], writes: [] };
-    return new Op("ram.load", footprint, () => Atomics.load(this.#words, offset >>> 1));
+    return new Op(`${this.#label(offset)}.load`, footprint, () => Atomics.load(this.#words, offset >>> 1));
   }
 
   store16(offset: number, value: number): Op<number> {
     const footprint = { reads: [], writes: [ramCell(offset)] };
     return new Op(
-      "ram.store",
+      `${this.#label(offset)}.store`,
       footprint,
       () => {
         Atomics.store(this.#words, offset >>> 1, value);
@@ -40,7 +42,7 @@ export class RamWords implements Waitable {
    */
   poll(offset: number, seen: number, micros: number): Op<number> {
     const footprint = { reads: [ramCell(offset)], writes: [] };
-    return new Op("poll", footprint, () => (this.blocked(offset, seen) ? undefined : 0), {
+    return new Op(`${this.#label(offset)}.poll`, footprint, () => (this.blocked(offset, seen) ? undefined : 0), {
       blocks: { on: this, a: offset, b: seen, pollMicros: micros },
     });
   }
@@ -50,6 +52,10 @@ export class RamWords implements Waitable {
   }
 
   describe(offset: number, seen: number): string {
-    return `the word at RAM offset 0x${offset.toString(16)} to change from ${seen}, polling`;
+    return `${this.#label(offset)} to change from ${seen}, polling`;
+  }
+
+  #label(offset: number): string {
+    return this.labels.get(offset) ?? `ram[0x${offset.toString(16)}]`;
   }
 }
