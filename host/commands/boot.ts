@@ -1,0 +1,44 @@
+// vhostlab boot: one boot with a host directory shared, and one file command in the guest.
+
+import { Argument, type Command } from "commander";
+import { addOptions, enableAtOption, type Seats, seatOptions } from "../options.js";
+import type { Context } from "../program.js";
+import type { Scenario } from "../scenario/scenario.js";
+
+interface BootOptions extends Seats {
+  readonly share: string;
+  readonly enableAt: Scenario["enableAt"];
+}
+
+export function addBoot(program: Command, context: Context): void {
+  const command = program
+    .command("boot")
+    .summary("boot a guest that reads a shared host directory")
+    .description(
+      "Boots a guest with a host directory shared through virtiofs, and reads a file or lists a directory in it.",
+    )
+    .usage("--share <dir> [options] -- cat|ls <path>")
+    .addArgument(new Argument("<command>", "what the guest does").choices(["cat", "ls"]))
+    .addArgument(new Argument("<path>", "a path inside the share"))
+    .requiredOption("--share <dir>", "the host directory that the guest sees");
+  addOptions(command, ...seatOptions(), enableAtOption())
+    .addHelpText(
+      "after",
+      `
+The guest's output is written as it comes, byte for byte.
+Exit code: 0, 1 when the guest failed, 2 for wrong usage.
+
+Example:
+  $ vhostlab boot --share . -- cat README.md`,
+    )
+    .action(async (verb: string, path: string, options: BootOptions) =>
+      context.finish(await boot([verb, path], options, context)),
+    );
+}
+
+async function boot(guestArgs: readonly string[], options: BootOptions, { engines, output }: Context): Promise<number> {
+  const { share, ...chosen } = options;
+  const scenario: Scenario = { ...chosen, delays: [] };
+  const exitCode = await engines.bootOnce(scenario, share, guestArgs, { stdout: output.data, stderr: output.talk });
+  return exitCode === 0 ? 0 : 1;
+}

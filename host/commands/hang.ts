@@ -1,0 +1,154 @@
+// vhostlab hang: how often do the rows hang on real threads, and what does such a hang look like?
+
+import { type Command, Option } from "commander";
+import type { Engines } from "../engines.js";
+import { UserError } from "../errors.js";
+import {
+  addOptions,
+  delayOption,
+  delayPointsHelp,
+  enableAtOption,
+  jsonOption,
+  parseCount,
+  type Seats,
+  seatOptions,
+} from "../options.js";
+import type { Context } from "../program.js";
+import { hangReport } from "../report/hang-report.js";
+import { hangTable } from "../report/hang-table.js";
+import { jsonDocument } from "../report/json.js";
+import { describeMachine, machineInfo } from "../report/machine.js";
+import { expectationOf, type PlannedRow, phaseRows } from "../report/phase-row.js";
+import { bootsProgress } from "../report/progress.js";
+import { timeline } from "../report/timeline.js";
+import type { BootsLimits, BootsResult, Cause } from "../scenario/outcome.js";
+import { type Delay, ROWS, type Scenario } from "../scenario/scenario.js";
+
+// A phase of a row ends after this many boots, or with this many hangs: then its rate is known well enough.
+const BOOTS = 500;
+const ENOUGH_HANGS = 20;
+
+const PUBLISHED_CAUSE: Cause = "kick-consumed-while-disabled";
+const SEATS = ["guest", "frontEnd", "backEnd"] as const;
+
+interface HangOptions extends Seats {
+  readonly boots: number;
+  readonly row?: readonly string[];
+  readonly enableAt: Scenario["enableAt"];
+  readonly delay: readonly Delay[];
+  readonly json?: boolean;
+}
+
+interface Measured {
+  readonly row: PlannedRow;
+  readonly result: BootsResult;
+}
+
+export function addHang(program: Command, context: Context): void {
+  const rowIds = ROWS.map((row) => row.id);
+  const command = program
+    .command("hang")
+    .summary("count hangs on real threads, and show one")
+    .description(
+      `Boots and reboots on real threads and counts the hangs, phase by phase: in the rows ${rowIds.join(", ")}, or, ` +
+        "when a seat is named, in one row `custom`. Then shows one hang.",
+    )
+    .addOption(
+      new Option("--boots <n>", `at most so many boots a phase; ${ENOUGH_HANGS} hangs end it earlier`)
+        .argParser(parseCount)
+        .default(BOOTS),
+    )
+    .addOption(new Option("--row <id...>", "only these rows").choices(rowIds));
+  addOptions(command, ...seatOptions(), enableAtOption(), delayOption(), jsonOption())
+    .addHelpText(
+      "after",
+      `
+Points of --delay:
+${delayPointsHelp()}
+
+Exit code: 0 when every row held, 1 when one did not, 2 for wrong usage.
+A row holds when no boot was undecided and each phase did what is expected:
+"hangs" is at least one hang by the published cause (a request's kick consumed
+while the ring was disabled), "never" is none. Hangs by other causes are counted
+apart. Of a pair that is in none of the rows nothing is expected, nor that the
+published pair hangs with --delay or another --enable-at: its counts are shown.
+
+Example:
+  $ vhostlab hang --row seed --boots 100`,
+    )
+    .action(async (options: HangOptions) => {
+      const seatNamed = SEATS.some((seat) => command.getOptionValueSource(seat) === "cli");
+      context.finish(await hang(planRows(options, seatNamed), options, context));
+    });
+}
+
+async function hang(planned: readonly PlannedRow[], options: HangOptions, context: Context): Promise<number> {
+  const limits: BootsLimits = { boots: options.boots, enough: ENOUGH_HANGS };
+  const measured: Measured[] = [];
+  for (const row of planned) measured.push({ row, result: await boots(row, limits, {}, context) });
+  const rows = measured.flatMap(({ row, result }) => phaseRows(row, result));
+  if (options.json) {
+    context.output.data(jsonDocument({ rows }));
+  } else {
+    context.output.data(hangTable(rows, context.output));
+    context.output.data(`${context.output.colors.dim(footer(measured))}\n`);
+    await showHangs(measured, limits, context);
+  }
+  return rows.every((row) => row.held) ? 0 : 1;
+}
+
+function planRows({ row, guest, frontEnd, backEnd, enableAt, delay }: HangOptions, seatNamed: boolean): PlannedRow[] {
+  if (seatNamed && row) {
+    throw new UserError("--row names occupants already: leave out --guest, --front-end and --back-end");
+  }
+  const rows: { id: string; scenario: Seats }[] = seatNamed
+    ? [{ id: "custom", scenario: { guest, frontEnd, backEnd } }]
+    : ROWS.filter(({ id }) => row?.includes(id) ?? true);
+  return rows.map(({ id, scenario: seats }) => {
+    const scenario: Scenario = { ...seats, enableAt, delays: delay };
+    return { id, scenario, expected: expectationOf(scenario) };
+  });
+}
+
+async function boots(
+  row: PlannedRow,
+  limits: BootsLimits,
+  options: Omit<Parameters<Engines["runBoots"]>[2], "onProgress">,
+  { engines, output }: Context,
+): Promise<BootsResult> {
+  const progress = bootsProgress(output, row.id, limits);
+  try {
+    return await engines.runBoots(row.scenario, limits, { ...options, onProgress: progress.update });
+  } finally {
+    progress.stop();
+  }
+}
+
+function footer(measured: readonly Measured[]): string {
+  const seconds = measured.reduce((sum, { result }) => sum + result.seconds, 0);
+  return `${seconds.toFixed(1)} s on ${describeMachine(machineInfo())}`;
+}
+
+/** One hang by the published cause with its timeline, and the first of each other cause: those are findings. */
+async function showHangs(measured: readonly Measured[], limits: BootsLimits, context: Context): Promise<void> {
+  const { data, colors } = context.output;
+  const published = measured.find(({ result }) => result.hangs.some(({ report }) => report.cause === PUBLISHED_CAUSE));
+  if (published) await showTraced(published, limits, context);
+  for (const { row, result } of measured) {
+    for (const { report } of result.hangs.filter(({ report }) => report.cause !== PUBLISHED_CAUSE)) {
+      data(`\n${colors.bold(`A hang by another cause, in row ${row.id}`)}\n${hangReport(report)}`);
+    }
+  }
+}
+
+// The counted runs were not traced, since tracing moves the rate: the row is run again, up to its first hang.
+async function showTraced({ row, result }: Measured, limits: BootsLimits, context: Context): Promise<void> {
+  const { data, colors, columns } = context.output;
+  const traced = await boots(row, limits, { trace: true, stopAtHang: true }, context);
+  const hang = traced.hangs.find(({ report }) => report.cause === PUBLISHED_CAUSE);
+  data(`\n${colors.bold(`One hang of row ${row.id}`)}, in a run with tracing on\n`);
+  if (hang) data(timeline(hang.events, { columns, colors, unit: "µs" }));
+  else data("None was met: this one is of the counted run and has no timeline.\n");
+  const counted = result.hangs.find(({ report }) => report.cause === PUBLISHED_CAUSE)!;
+  data(`\n${hangReport((hang ?? counted).report)}`);
+}

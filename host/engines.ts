@@ -1,0 +1,41 @@
+// What the commands run scenarios with. Commands get it handed in; each engine is loaded when it is first used, so that
+// `--help` and a usage error cost no wasm.
+
+import type { BootsLimits, BootsProgress, BootsResult, ExploreResult, ReplayResult } from "./scenario/outcome.js";
+import type { Scenario } from "./scenario/scenario.js";
+
+export interface Engines {
+  /** Boots and reboots on real threads until the limits are reached. */
+  runBoots(
+    scenario: Scenario,
+    limits: BootsLimits,
+    options: { trace?: boolean; stopAtHang?: boolean; onProgress?: (progress: BootsProgress) => void },
+  ): Promise<BootsResult>;
+
+  /**
+   * Boots once with a share; the console is live, and a promise holds the guest back until it is settled.
+   * @returns the guest's exit code. Throws UserError for a bad share.
+   */
+  bootOnce(
+    scenario: Scenario,
+    share: string,
+    guestArgs: readonly string[],
+    console: { stdout(bytes: Uint8Array): void | Promise<void>; stderr(bytes: Uint8Array): void | Promise<void> },
+  ): Promise<number>;
+
+  /** All interleavings of a first boot, under the scheduler. */
+  explore(
+    scenario: Scenario,
+    options: { maxExecutions?: number; onProgress?: (states: number) => void },
+  ): Promise<ExploreResult>;
+
+  /** One schedule, by its string, `times` times. Throws UserError for a malformed one. */
+  replay(schedule: string, options: { threads: boolean; times: number }): Promise<ReplayResult[]>;
+}
+
+export const engines: Engines = {
+  runBoots: async (...args) => (await import("./threads/boots.js")).runBoots(...args),
+  bootOnce: async (...args) => (await import("./threads/boot-once.js")).bootOnce(...args),
+  explore: async (...args) => (await import("./explore/explore.js")).explore(...args),
+  replay: async (...args) => (await import("./explore/replay.js")).replay(...args),
+};

@@ -1,0 +1,194 @@
+// One execution of a system under a scheduler: the same actors as on threads, their ops performed one at a time, in one
+// thread, in an order that somebody chooses. And the state in which it is, as an exact key.
+
+import { MemoryBacking } from "../../device/fuse/backing/memory.js";
+import type { RingExports } from "../../device/virtqueue.js";
+import { loadLe } from "../../vm/bus.js";
+import { runExploredGuest } from "../../vm/guest-explored.js";
+import { GuestMemory } from "../../vm/memory.js";
+import { type Actor, type Cell, isRamCell, type Op, ramOffset, type Result } from "../../vm/sync/op.js";
+import { ActorState } from "../../vm/sync/perform.js";
+import type { TraceEvent } from "../../vm/sync/trace.js";
+import { SyncMemory } from "../../vm/sync/words.js";
+import type { Scenario } from "../scenario/scenario.js";
+import { System, VCPU } from "../scenario/system.js";
+import type { Position } from "../scenario/verdict.js";
+import { MEMORY_TREE } from "../threads/actor.js";
+
+/** What all executions of one exploration share. */
+export class World {
+  readonly memory = GuestMemory.allocate(2 * 1024 * 1024);
+  readonly bytes = new Uint8Array(this.memory.buffer);
+  readonly sync = SyncMemory.create();
+  readonly ring: RingExports;
+  /** Histories as numbers: equal numbers are equal histories, with no hash in it that could collide. */
+  readonly #histories = new Map<string, number>();
+
+  constructor(
+    readonly scenario: Scenario,
+    ring: WebAssembly.Module,
+    readonly guest: WebAssembly.Module,
+  ) {
+    this.ring = new WebAssembly.Instance(ring, { env: { memory: this.memory } }).exports as unknown as RingExports;
+  }
+
+  /** The number of history `before` continued by `learned`. 0 is the empty history. */
+  history(before: number, learned: string): number {
+    const key = `${before}|${learned}`;
+    const known = this.#histories.get(key);
+    if (known !== undefined) return known;
+    this.#histories.set(key, this.#histories.size + 1);
+    return this.#histories.size;
+  }
+}
+
+/** The control plane's number; data-plane threads, which alone write guest RAM for a device, come after it. */
+const CONTROL = 1;
+
+interface Running {
+  readonly name: string;
+  /** Starts the next round; the vCPU has one only. */
+  readonly begin: () => Actor<unknown>;
+  readonly loops: boolean;
+  actor: Actor<unknown>;
+  /** What it does next; undefined when it has come to its end. */
+  pending: Op | undefined;
+  /** What it has learned since its round began: with the code, all that its locals depend on. */
+  history: number;
+}
+
+export class Execution {
+  readonly system: System;
+  readonly #actors: Running[];
+  /** Guest RAM that a device has written: all else in RAM depends on the guest's own history only. */
+  readonly #written = new Set<Cell>();
+  /** The requests that the FUSE server has served, on which its tables depend. */
+  #served = 0;
+  readonly events: TraceEvent[] = [];
+  steps = 0;
+  #turn = VCPU;
+
+  /** A new machine, powered off; each actor stands before its first op. */
+  constructor(
+    readonly world: World,
+    readonly trace = false,
+  ) {
+    GuestMemory.clear(world.memory);
+    const sync = new SyncMemory(world.sync.buffer);
+    sync.clear();
+    const note = (name: string, detail: string): void => {
+      this.events.push({ kind: "note", actor: this.#turn, at: this.steps, name, detail });
+    };
+    const system = new System(
+      sync,
+      world.memory,
+      world.ring,
+      world.scenario,
+      () => new MemoryBacking(MEMORY_TREE, 0n),
+      trace ? note : undefined,
+    );
+    this.system = system;
+    system.onRequest = ({ memory, readable }) => {
+      const bytes = readable.map(({ offset, length }) => memory.subarray(offset, offset + length).join());
+      this.#served = world.history(this.#served, bytes.join());
+    };
+    const starts = [
+      { name: VCPU, loops: false, begin: () => this.#vcpu() },
+      ...system.loops.map((loop) => ({ name: loop.name, loops: true, begin: () => loop.round() })),
+    ];
+    this.#actors = starts.map((start) => ({ ...start, actor: start.begin(), pending: undefined, history: 0 }));
+    for (const running of this.#actors) this.#advance(running, undefined);
+  }
+
+  /** Actors that can move now, in order. */
+  enabled(): number[] {
+    return [...this.#actors.keys()].filter((i) => this.#actors[i]!.pending?.enabled() ?? false);
+  }
+
+  /** An actor whose next op may be run at once, without looking at others, if there is one. */
+  eager(): number | undefined {
+    const at = this.#actors.findIndex(({ pending }) => pending?.eager && pending.enabled());
+    return at < 0 ? undefined : at;
+  }
+
+  /** The op that an actor does next. */
+  next(actor: number): Op | undefined {
+    return this.#actors[actor]?.pending;
+  }
+
+  /** Performs the next op of an actor that is enabled. */
+  step(index: number): void {
+    const running = this.#actors[index]!;
+    const op = running.pending!;
+    const result = op.attempt();
+    if (result === undefined) throw new Error(`step ${this.steps}: ${running.name} cannot do ${op.name} now`);
+    this.steps++;
+    if (index > CONTROL) for (const cell of op.footprint.writes) if (isRamCell(cell)) this.#written.add(cell);
+    if (this.trace) this.#record(running, op, result);
+    running.history = this.world.history(running.history, typeof result === "number" ? `${result}` : result.key);
+    this.#advance(running, result);
+  }
+
+  /** Has the guest come to its end? */
+  get answered(): boolean {
+    return this.#actors[0]!.pending === undefined;
+  }
+
+  /** Where everybody stands; for a report of a state in which nobody can move. */
+  positions(): Position[] {
+    return this.#actors.map(({ name, pending, loops }) => ({
+      actor: name,
+      waits: pending?.blocks,
+      state: pending ? ActorState.BLOCKED : loops ? ActorState.DEAD : ActorState.DONE,
+    }));
+  }
+
+  /**
+   * The state, exactly. Two executions with equal keys have equal futures:
+   * - an actor's locals are a function of what it has learned since its round began (its history);
+   * - sync memory is in the key by its logical contents;
+   * - guest RAM is a function of the guest's history, but for what a device has written: that is in the key;
+   * - the FUSE server is a function of the requests it has served.
+   */
+  key(): string {
+    const key: number[] = [];
+    for (const { history, pending } of this.#actors) key.push(pending ? history : -1);
+    key.push(this.#served);
+    this.system.sync.foldAll(key);
+    for (const ring of this.system.backEnd.rings) key.push(this.system.backEnd.kickFate(ring));
+    for (const cell of [...this.#written].sort((a, b) => a - b)) {
+      key.push(cell, loadLe(this.world.bytes, ramOffset(cell), 2));
+    }
+    return key.join();
+  }
+
+  *#vcpu(): Actor {
+    const quiet = { stdout() {}, stderr() {} };
+    yield* this.system.powerOn();
+    yield* runExploredGuest(this.world.guest, this.world.memory, this.system.machine.exits, [], quiet);
+  }
+
+  /** Local code up to the next op. A loop actor whose round is over begins another, with nothing left of the last. */
+  #advance(running: Running, result: Result | undefined): void {
+    this.#turn = running.name;
+    let step = running.actor.next(result);
+    while (step.done && running.loops && step.value !== false) {
+      running.actor = running.begin();
+      running.history = 0;
+      step = running.actor.next();
+    }
+    running.pending = step.done ? undefined : step.value;
+  }
+
+  #record(running: Running, op: Op, result: Result): void {
+    const value = typeof result === "number" ? result : result.summary;
+    this.events.push({
+      kind: "op",
+      actor: running.name,
+      at: this.steps,
+      name: op.name,
+      detail: op.detail,
+      result: value,
+    });
+  }
+}

@@ -1,0 +1,49 @@
+// vhostlab's explorer: a verdict over all interleavings of a first boot.
+
+import type { Cause, ExploreResult, HangReport } from "../scenario/outcome.js";
+import type { Scenario } from "../scenario/scenario.js";
+import { diagnose } from "../scenario/verdict.js";
+import { loadModule } from "../threads/spawn.js";
+import { Execution, World } from "./execution.js";
+import { formatSchedule } from "./schedule.js";
+import { search } from "./visited.js";
+
+const MOST_EXECUTIONS = 1_000_000;
+
+export interface ExploreOptions {
+  readonly maxExecutions?: number;
+  readonly onProgress?: (states: number) => void;
+}
+
+export async function explore(scenario: Scenario, options: ExploreOptions = {}): Promise<ExploreResult> {
+  const world = createWorld(scenario);
+  const start = performance.now();
+  const found = search(world, options.maxExecutions ?? MOST_EXECUTIONS, options.onProgress ?? (() => {}));
+  const hangs = new Map<Cause, { schedule: string; report: HangReport }>();
+  for (const { order } of found.hung) {
+    const report = reportOf(world, order);
+    if (!hangs.has(report.cause)) hangs.set(report.cause, { schedule: formatSchedule(scenario, order), report });
+  }
+  return {
+    verdict: found.hung.length === 0 ? "never" : found.answered === 0 ? "always" : "can",
+    causes: [...hangs.keys()],
+    complete: found.complete,
+    states: found.states,
+    transitions: found.transitions,
+    executions: found.executions,
+    operations: found.operations,
+    paths: found.paths.toString(),
+    ms: performance.now() - start,
+    hangs: [...hangs.values()],
+  };
+}
+
+export function createWorld(scenario: Scenario): World {
+  return new World(scenario, loadModule("ring"), loadModule(`${scenario.guest}.explored`));
+}
+
+function reportOf(world: World, order: readonly number[]): HangReport {
+  const execution = new Execution(world);
+  for (const actor of order) execution.step(actor);
+  return diagnose(execution.system, execution.positions(), "first", 1);
+}

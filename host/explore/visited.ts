@@ -1,0 +1,163 @@
+// The policy that decides: a search over states, each visited once, with eager ops.
+//
+// Complete, by two arguments. (1) Two executions with equal keys have equal futures (Execution.key), so a state that was
+// seen before need not be followed again. (2) An enabled eager op is a persistent set of one: nothing that other actors
+// can do before it depends on it (argued where each is declared), so running it at once loses no final state. What a
+// persistent set could lose is an actor ignored for ever, on a cycle of states; a cycle is looked for, and with one the
+// search does not call itself complete.
+//
+// There are no snapshots: to try another choice, the execution is run again from power-on. A guest run costs 0.1 ms.
+
+import { Execution, type World } from "./execution.js";
+
+/** A state where somebody has to be chosen, or nobody can move. */
+interface State {
+  /** By choice: the actors that performed ops until the next state, and that state's number. */
+  readonly edges: { readonly order: readonly number[]; readonly to: number }[];
+  /** Set where nobody can move. */
+  end: Ending | undefined;
+}
+
+type Ending = "answered" | "hung";
+
+interface Branch {
+  readonly from: number;
+  /** Everything from power-on to the state `from`, then the choice. */
+  readonly order: readonly number[];
+}
+
+export interface Search {
+  readonly complete: boolean;
+  readonly states: number;
+  readonly transitions: number;
+  readonly executions: number;
+  readonly operations: number;
+  /** Paths of the state graph from power-on to an end: schedules, counted once for all orders of eager ops. */
+  readonly paths: bigint;
+  readonly answered: number;
+  /** The final states that are hung, each with a shortest schedule that leads there. */
+  readonly hung: readonly { readonly order: readonly number[] }[];
+}
+
+export function search(world: World, maxExecutions: number, onProgress: (states: number) => void): Search {
+  const numbers = new Map<string, number>();
+  const states: State[] = [];
+  let executions = 0;
+  let operations = 0;
+  const stack: Branch[] = [{ from: -1, order: [] }];
+  const roots: { order: readonly number[]; to: number }[] = [];
+
+  while (stack.length > 0 && executions < maxExecutions) {
+    const branch = stack.pop()!;
+    const execution = new Execution(world);
+    executions++;
+    for (const actor of branch.order) execution.step(actor);
+    let order = [...branch.order];
+    let from = branch.from;
+    // The part of the order that the edge from `from` will hold begins with the choice.
+    let edgeStart = Math.max(branch.order.length - 1, 0);
+    for (;;) {
+      for (let actor = execution.eager(); actor !== undefined; actor = execution.eager()) {
+        execution.step(actor);
+        order.push(actor);
+      }
+      const key = execution.key();
+      const known = numbers.get(key);
+      const number = known ?? states.push({ edges: [], end: undefined }) - 1;
+      const edge = { order: order.slice(edgeStart), to: number };
+      if (from < 0) roots.push(edge);
+      else states[from]!.edges.push(edge);
+      if (known !== undefined) break;
+      numbers.set(key, number);
+      if (states.length % 256 === 0) onProgress(states.length);
+      const enabled = execution.enabled();
+      const [first, ...others] = enabled;
+      if (first === undefined) {
+        states[number]!.end = execution.answered ? "answered" : "hung";
+        break;
+      }
+      for (const other of others) stack.push({ from: number, order: [...order, other] });
+      from = number;
+      edgeStart = order.length;
+      execution.step(first);
+      order = [...order, first];
+    }
+    operations += execution.steps;
+  }
+
+  const paths = countPaths(states, 0);
+  return {
+    complete: stack.length === 0 && paths !== undefined,
+    states: states.length,
+    transitions: states.reduce((sum, state) => sum + state.edges.length, 0),
+    executions,
+    operations,
+    paths: paths ?? 0n,
+    answered: states.filter((state) => state.end === "answered").length,
+    hung: shortest(states, roots[0]!.order).filter(({ end }) => end === "hung"),
+  };
+}
+
+/** Number of paths from `root` to an end, or undefined if the graph has a cycle. Without recursion: paths are long. */
+function countPaths(states: readonly State[], root: number): bigint | undefined {
+  const counts = new Map<number, bigint>();
+  const open = new Set<number>([root]);
+  const stack = [{ state: root, edge: 0, sum: 0n }];
+  for (;;) {
+    const top = stack[stack.length - 1]!;
+    const edge = states[top.state]!.edges[top.edge];
+    if (edge === undefined) {
+      const count = states[top.state]!.end ? 1n : top.sum;
+      counts.set(top.state, count);
+      open.delete(top.state);
+      stack.pop();
+      const parent = stack[stack.length - 1];
+      if (!parent) return count;
+      parent.sum += count;
+      parent.edge++;
+      continue;
+    }
+    const known = counts.get(edge.to);
+    if (known !== undefined) {
+      top.sum += known;
+      top.edge++;
+    } else {
+      if (open.has(edge.to)) return undefined;
+      open.add(edge.to);
+      stack.push({ state: edge.to, edge: 0, sum: 0n });
+    }
+  }
+}
+
+/** Every end with a schedule of fewest ops that leads there: the graph's edges are runs of ops, so by length (Dijkstra). */
+function shortest(states: readonly State[], start: readonly number[]): { end: Ending; order: readonly number[] }[] {
+  const best = new Map<number, { length: number; before: number; order: readonly number[] }>();
+  best.set(0, { length: start.length, before: -1, order: start });
+  const byLength: number[][] = [];
+  const enqueue = (state: number, length: number): void => {
+    const bucket = byLength[length] ?? [];
+    byLength[length] = bucket;
+    bucket.push(state);
+  };
+  enqueue(0, start.length);
+  for (let length = 0; length < byLength.length; length++) {
+    for (const state of byLength[length] ?? []) {
+      if (best.get(state)!.length !== length) continue;
+      for (const edge of states[state]!.edges) {
+        const total = length + edge.order.length;
+        const known = best.get(edge.to);
+        if (known && known.length <= total) continue;
+        best.set(edge.to, { length: total, before: state, order: edge.order });
+        enqueue(edge.to, total);
+      }
+    }
+  }
+  const orderTo = (state: number): number[] => {
+    const pieces: (readonly number[])[] = [];
+    for (let at = state; at >= 0; at = best.get(at)!.before) pieces.push(best.get(at)!.order);
+    return pieces.reverse().flat();
+  };
+  const ends = [...states.keys()].filter((state) => states[state]!.end !== undefined && best.has(state));
+  ends.sort((a, b) => best.get(a)!.length - best.get(b)!.length);
+  return ends.map((state) => ({ end: states[state]!.end!, order: orderTo(state) }));
+}

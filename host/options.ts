@@ -1,0 +1,71 @@
+// How the command line's values are read. Each parser throws commander's own error, which becomes one line and exit 2.
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { DELAY_POINTS } from "./scenario/delays.js";
+import { BACK_ENDS, type Delay, FRONT_ENDS, GUESTS, type Scenario } from "./scenario/scenario.js";
+
+export type Seats = Pick<Scenario, "guest" | "frontEnd" | "backEnd">;
+
+/** Who sits where when nothing is said: our own back-end, behind the front-end that most people have. */
+const DEFAULT_SEATS: Seats = { guest: "ovmf", frontEnd: "qemu-8.1", backEnd: "rekick" };
+
+/** Commander adds one option a call. */
+export function addOptions(command: Command, ...options: readonly Option[]): Command {
+  return options.reduce((to, option) => to.addOption(option), command);
+}
+
+export function seatOptions(): Option[] {
+  return [
+    new Option("--guest <guest>", "who takes the guest's seat").choices(GUESTS).default(DEFAULT_SEATS.guest),
+    new Option("--front-end <vmm>", "who takes the front-end's seat")
+      .choices(FRONT_ENDS)
+      .default(DEFAULT_SEATS.frontEnd),
+    new Option("--back-end <daemon>", "who takes the back-end's seat")
+      .choices(BACK_ENDS)
+      .default(DEFAULT_SEATS.backEnd),
+  ];
+}
+
+export function enableAtOption(): Option {
+  return new Option("--enable-at <write>", "the register write in which the ring messages leave")
+    .choices(["driver-ok", "queue-enable"])
+    .default("driver-ok");
+}
+
+export function delayOption(): Option {
+  return new Option("--delay <point=time>", "wait 50us, 2ms or 1s before each such step; repeatable, points below")
+    .argParser((text: string, before: readonly Delay[]) => [...before, parseDelay(text)])
+    .default([], "none");
+}
+
+/** For the help: each point of `--delay`, a line each. */
+export function delayPointsHelp(): string {
+  const points = Object.entries(DELAY_POINTS);
+  const width = Math.max(...points.map(([point]) => point.length));
+  return points.map(([point, { about }]) => `  ${point.padEnd(width)}  ${about}`).join("\n");
+}
+
+export function jsonOption(): Option {
+  return new Option("--json", "data on standard output");
+}
+
+const MICROS: Readonly<Record<string, number>> = { us: 1, ms: 1_000, s: 1_000_000 };
+
+/** @param text `POINT=TIME`, for example `before-kick=50us` */
+function parseDelay(text: string): Delay {
+  const [, point = "", number, unit = ""] = /^([^=]*)=(\d+(?:\.\d+)?)(us|ms|s)$/.exec(text) ?? [];
+  if (number === undefined) throw new InvalidArgumentError("Write POINT=TIME, with a TIME like 50us, 2ms or 1s.");
+  if (!Object.hasOwn(DELAY_POINTS, point)) {
+    throw new InvalidArgumentError(`No such point; there are ${Object.keys(DELAY_POINTS).join(", ")}.`);
+  }
+  return { point, micros: Number(number) * MICROS[unit]! };
+}
+
+/** A whole number from 1. */
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1 || !Number.isSafeInteger(count)) {
+    throw new InvalidArgumentError("A whole number from 1 is wanted.");
+  }
+  return count;
+}

@@ -1,0 +1,32 @@
+// This process's own streams and end.
+
+import { once } from "node:events";
+import pc from "picocolors";
+import type { Output } from "./report/output.js";
+
+/** Taken for the width of a file or a pipe. */
+const NO_TERMINAL_COLUMNS = 120;
+
+/** Colours and progress only on a terminal; picocolors knows NO_COLOR. */
+export function processOutput(): Output {
+  const { stdout, stderr } = process;
+  // Who reads standard output may have seen enough (`| head`): that is no failure, and there is nobody left to tell.
+  stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(0);
+  });
+  return {
+    data(chunk) {
+      if (!stdout.write(chunk)) return once(stdout, "drain").then(() => {});
+    },
+    talk: (chunk) => void stderr.write(chunk),
+    columns: stdout.columns ?? NO_TERMINAL_COLUMNS,
+    colors: pc.createColors(stdout.isTTY === true && pc.isColorSupported),
+    progress: stderr.isTTY ? stderr : undefined,
+  };
+}
+
+/** Ends the process once what was written is out. Whatever a failed engine left behind ends with it. */
+export function exitWith(exitCode: number): void {
+  process.stdout.write("", () => process.exit(exitCode));
+}

@@ -1,0 +1,100 @@
+// The table of `vhostlab hang`.
+
+import Table from "cli-table3";
+import type { Colors, Output } from "./output.js";
+import { broken, type PhaseRow } from "./phase-row.js";
+import { percent, ruleOfThree } from "./wilson.js";
+
+interface Column {
+  readonly head: string;
+  readonly align?: "right";
+  /** Says which occupants a row has: left to a list above the table when the terminal is narrow. */
+  readonly seat?: true;
+  readonly cell: (row: PhaseRow, colors: Colors) => string;
+}
+
+/** Below this the seats do not fit beside the counts. */
+const WIDE = 108;
+const NOTHING = "–";
+
+const COLUMNS: readonly Column[] = [
+  { head: "row", cell: (row) => row.id },
+  { head: "guest", seat: true, cell: (row) => row.guest },
+  { head: "front-end", seat: true, cell: (row) => row.frontEnd },
+  { head: "back-end", seat: true, cell: (row) => row.backEnd },
+  { head: "phase", cell: (row) => row.phase },
+  { head: "boots", align: "right", cell: (row) => String(row.boots) },
+  { head: "hangs", align: "right", cell: (row, colors) => (row.hangs > 0 ? colors.bold(row.hangs) : "0") },
+  { head: "rate", align: "right", cell: (row) => (row.boots === 0 ? NOTHING : percent(row.rate)) },
+  { head: "95 % interval", cell: interval },
+  { head: "other hangs", cell: (row, colors) => colors.yellow(others(row)) },
+  { head: "expected", cell: (row) => row.expected ?? NOTHING },
+  { head: "held", cell: (row, colors) => (row.held ? colors.green("yes") : colors.bold(colors.red("no"))) },
+];
+
+const BORDERS = [
+  "top",
+  "top-mid",
+  "top-left",
+  "top-right",
+  "bottom",
+  "bottom-mid",
+  "bottom-left",
+  "bottom-right",
+] as const;
+const RULES = ["left", "left-mid", "mid", "mid-mid", "right", "right-mid", "middle"] as const;
+const NO_LINES = Object.fromEntries([...BORDERS, ...RULES].map((name) => [name, ""]));
+
+/** Lines, each ended: the table, what its figures mean, and each row that did not hold with the reason. */
+export function hangTable(rows: readonly PhaseRow[], { columns, colors }: Pick<Output, "columns" | "colors">): string {
+  const wide = columns >= WIDE;
+  const shown = COLUMNS.filter((column) => wide || !column.seat);
+  const table = new Table({
+    head: shown.map((column) => colors.bold(column.head)),
+    colAligns: shown.map((column) => column.align ?? "left"),
+    chars: NO_LINES,
+    style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
+  });
+  table.push(...rows.map((row) => shown.map((column) => column.cell(row, colors))));
+  const lines = [
+    ...(wide ? [] : [...seats(rows), ""]),
+    ...table.toString().split("\n"),
+    "",
+    ...legend(rows).map(colors.dim),
+  ];
+  for (const row of rows.filter((row) => !row.held)) {
+    lines.push(colors.red(`not held: ${row.id}, ${row.phase}: ${broken(row.expected, row)}`));
+  }
+  return lines.map((line) => `${line.trimEnd()}\n`).join("");
+}
+
+function seats(rows: readonly PhaseRow[]): string[] {
+  const ids = [...new Set(rows.map((row) => row.id))];
+  const width = Math.max(...ids.map((id) => id.length));
+  return ids.map((id) => {
+    const { guest, frontEnd, backEnd } = rows.find((row) => row.id === id)!;
+    return `${id.padEnd(width)}  ${guest}, ${frontEnd}, ${backEnd}`;
+  });
+}
+
+function interval(row: PhaseRow): string {
+  if (row.boots === 0) return NOTHING;
+  if (row.hangs === 0) return `at most ${percent(ruleOfThree(row.boots))}`;
+  return `${percent(row.ci95[0]).replace(" %", "")} to ${percent(row.ci95[1])}`;
+}
+
+function others(row: PhaseRow): string {
+  const causes = Object.entries(row.otherHangs).map(([cause, count]) => `${count} ${cause}`);
+  if (row.undecided > 0) causes.push(`${row.undecided} undecided`);
+  return causes.join(", ") || NOTHING;
+}
+
+function legend(rows: readonly PhaseRow[]): string[] {
+  const clean = rows.find((row) => row.boots > 0 && row.hangs === 0);
+  return [
+    "hangs: kick consumed while the ring was disabled; 95 %: Wilson score, two-sided",
+    ...(clean
+      ? [`no hang in ${clean.boots}: at most ${percent(ruleOfThree(clean.boots))}, rule of three, one-sided`]
+      : []),
+  ];
+}

@@ -1,0 +1,83 @@
+// What an engine says of a scenario. Plain data: it crosses threads and becomes JSON.
+
+import type { TraceEvent } from "../../vm/sync/trace.js";
+import type { Phase } from "./scenario.js";
+
+/**
+ * Why a hung system hangs. `kick-consumed-while-disabled` is the seed's cause: the back-end's worker took the request's
+ * kick out of the eventfd while the ring was disabled, and did not look at the ring.
+ */
+export type Cause = "kick-consumed-while-disabled" | "worker-died" | "no-reply" | "other";
+
+/** A hang, decided while nobody moved. */
+export interface HangReport {
+  readonly cause: Cause;
+  readonly phase: Phase;
+  /** Which boot of its phase, from 1. */
+  readonly boot: number;
+  /** What each actor waits for, one line an actor. */
+  readonly positions: readonly { readonly actor: string; readonly waitsFor: string }[];
+  /** The stuck ring. */
+  readonly ring: {
+    readonly queue: number;
+    readonly availIdx: number;
+    readonly usedIdx: number;
+    readonly nextAvail: number;
+    readonly ready: boolean;
+    readonly enabled: boolean;
+    readonly kickCount: number;
+  };
+  /** The message that came too late, or that is still under way; empty when no message is involved. */
+  readonly lateMessage: string;
+}
+
+export interface PhaseCount {
+  readonly boots: number;
+  /** By the seed's cause. */
+  readonly hangs: number;
+  /** By any other: cause -> count. */
+  readonly otherHangs: Readonly<Partial<Record<Cause, number>>>;
+  readonly undecided: number;
+}
+
+export interface BootsResult {
+  readonly counts: Readonly<Record<Phase, PhaseCount>>;
+  /** The first hang of each cause that was met, with the events of its boot when tracing was on. */
+  readonly hangs: readonly { readonly report: HangReport; readonly events: readonly TraceEvent[] }[];
+  readonly seconds: number;
+}
+
+export interface BootsProgress {
+  readonly phase: Phase;
+  readonly boots: number;
+  readonly hangs: number;
+}
+
+/** How long to go on: until `enough` hangs in a phase, or `boots` boots in it. */
+export interface BootsLimits {
+  readonly boots: number;
+  readonly enough: number;
+}
+
+export interface ExploreResult {
+  /** Over all interleavings: no schedule hangs, some do, all do. */
+  readonly verdict: "never" | "can" | "always";
+  /** Of the hanging schedules. */
+  readonly causes: readonly Cause[];
+  readonly complete: boolean;
+  readonly states: number;
+  readonly transitions: number;
+  readonly executions: number;
+  readonly operations: number;
+  /** Number of schedules (paths of the state graph), decimal. */
+  readonly paths: string;
+  readonly ms: number;
+  /** For each cause, a hanging schedule. */
+  readonly hangs: readonly { readonly schedule: string; readonly report: HangReport }[];
+}
+
+export interface ReplayResult {
+  readonly outcome: "answered" | "hang" | "undecided";
+  readonly report?: HangReport;
+  readonly events: readonly TraceEvent[];
+}

@@ -1,0 +1,105 @@
+// One actor on its thread. The engine part is ThreadPerformer; this is what surrounds it: build the system, run the
+// actor, hand the trace back.
+
+import type { Backing } from "../../device/fuse/backing/backing.js";
+import { MemoryBacking } from "../../device/fuse/backing/memory.js";
+import type { RingExports } from "../../device/virtqueue.js";
+import { prepareWasi, runWasiGuest } from "../../vm/guest-wasi.js";
+import { ActorState, Stopped, ThreadPerformer } from "../../vm/sync/perform.js";
+import { SyncMemory } from "../../vm/sync/words.js";
+import { DELAY_POINTS } from "../scenario/delays.js";
+import { System } from "../scenario/system.js";
+import { ConsoleFlow } from "./flow.js";
+import { type ActorApi, type ActorResult, BOOT_NOTE, type Job, type Setup, type VcpuResult } from "./job.js";
+
+/** The small tree that a machine without a host directory shares. */
+export const MEMORY_TREE = { "hello.txt": "Hello from the memory share.\n", dir: { "nested.txt": "nested\n" } };
+
+/** @param openHostDir opens a host directory where this platform can */
+export function createActor(openHostDir: (path: string) => Backing): ActorApi {
+  let setup: Setup;
+  let index: number;
+
+  function begin(job: Job): { system: System; performer: ThreadPerformer; flow: ConsoleFlow } {
+    const sync = new SyncMemory(setup.sync);
+    const ring = new WebAssembly.Instance(setup.ring, { env: { memory: setup.memory } }).exports;
+    const backing = (): Backing =>
+      job.share.kind === "host-dir" ? openHostDir(job.share.path) : new MemoryBacking(MEMORY_TREE, 0n);
+    // The performer that the notes go to needs records that the system allocates: tied here, before anybody runs.
+    let performer: ThreadPerformer | undefined;
+    const note = job.trace ? (name: string, detail: string) => performer?.note(name, detail) : undefined;
+    const system = new System(sync, setup.memory, ring as unknown as RingExports, job.scenario, backing, note);
+    const flow = new ConsoleFlow(sync);
+    const record = index === 0 ? system.vcpu : system.loops[index - 1]!.record;
+    const { trace, schedule } = job;
+    performer = new ThreadPerformer(system.steering, record, index, {
+      trace,
+      schedule,
+      delays: delaysOf(job, record.actor),
+    });
+    return { system, performer, flow };
+  }
+
+  return {
+    async setup(given, actor) {
+      setup = given;
+      index = actor;
+      if (actor === 0) await prepareWasi();
+    },
+
+    runVcpu(job, guestConsole): VcpuResult {
+      const { system, performer, flow } = begin(job);
+      const { machine } = system;
+      let completed = 0;
+      let exitCode = 0;
+      const print = (fd: 1 | 2) => (bytes: Uint8Array) => {
+        guestConsole(fd, bytes);
+        flow.sent(bytes.length, () => system.steering.stopping);
+      };
+      performer.record.publish(ActorState.RUNNING);
+      try {
+        performer.run(system.powerOn());
+        for (; completed < job.boots; completed++) {
+          if (completed > 0) performer.run(machine.reset());
+          performer.note(BOOT_NOTE, `${completed + 1}`);
+          exitCode = runWasiGuest(
+            setup.guest,
+            setup.memory,
+            machine.exits,
+            (exit) => performer.run(exit),
+            job.guestArgs,
+            { stdout: print(1), stderr: print(2) },
+          );
+        }
+        performer.record.publish(ActorState.DONE);
+      } catch (error) {
+        if (!(error instanceof Stopped)) throw error;
+      }
+      return { completed, exitCode, events: performer.events };
+    },
+
+    runLoop(job): ActorResult {
+      const { system, performer } = begin(job);
+      const loop = system.loops[index - 1]!;
+      performer.record.publish(ActorState.RUNNING);
+      try {
+        while (performer.run(loop.round()));
+        performer.record.publish(ActorState.DEAD);
+      } catch (error) {
+        if (!(error instanceof Stopped)) throw error;
+      } finally {
+        system.close();
+      }
+      return { events: performer.events };
+    },
+  };
+}
+
+function delaysOf(job: Job, actor: string): ReadonlyMap<string, number> {
+  const mine = job.scenario.delays.flatMap(({ point, micros }) => {
+    const at = DELAY_POINTS[point];
+    if (!at) throw new Error(`no delay point ${point}`);
+    return at.actor === actor ? [[at.op, micros] as const] : [];
+  });
+  return new Map(mine);
+}

@@ -1,0 +1,48 @@
+// Boots one machine with a host directory shared, its console live.
+
+import { HostDirBacking } from "../../device/fuse/backing/host-dir.js";
+import { LabError, UserError } from "../errors.js";
+import type { Scenario } from "../scenario/scenario.js";
+import { Lab } from "./lab.js";
+
+/** Guest RAM: room for the firmware's 1 MiB read buffer many times over. */
+const RAM_BYTES = 64 * 1024 * 1024;
+
+/** Where the guest's output goes; a promise holds the guest back until it is out. */
+export interface HostConsole {
+  stdout(bytes: Uint8Array): void | Promise<void>;
+  stderr(bytes: Uint8Array): void | Promise<void>;
+}
+
+/**
+ * @returns the guest's exit code
+ * @throws UserError for a share that cannot be shared, LabError when the machine hangs
+ */
+export async function bootOnce(
+  scenario: Scenario,
+  share: string,
+  guestArgs: readonly string[],
+  hostConsole: HostConsole,
+): Promise<number> {
+  try {
+    new HostDirBacking(share).close();
+  } catch (error) {
+    throw new UserError((error as Error).message);
+  }
+  const lab = new Lab(scenario.guest, RAM_BYTES);
+  try {
+    const life = await lab.live(
+      { scenario, share: { kind: "host-dir", path: share }, boots: 1, guestArgs, trace: false, schedule: [] },
+      (fd, bytes) => (fd === 1 ? hostConsole.stdout(bytes) : hostConsole.stderr(bytes)),
+    );
+    if (life.hang) throw new LabError(`the machine hangs (${life.hang.cause}): ${describe(life.hang.positions)}`);
+    if (life.undecided) throw new LabError("the machine does not get on, and no verdict can be given");
+    return life.exitCode;
+  } finally {
+    await lab.close();
+  }
+}
+
+function describe(positions: readonly { actor: string; waitsFor: string }[]): string {
+  return positions.map(({ actor, waitsFor }) => `${actor} waits for ${waitsFor}`).join("; ");
+}

@@ -1,0 +1,102 @@
+// Boots a machine many times and counts hangs: first boots of new machines, and reboots after a machine reset.
+
+import type { BootsLimits, BootsProgress, BootsResult, Cause, HangReport, PhaseCount } from "../scenario/outcome.js";
+import type { Phase, Scenario } from "../scenario/scenario.js";
+import type { TraceEvent } from "../../vm/sync/trace.js";
+import { BOOT_NOTE } from "./job.js";
+import { Lab } from "./lab.js";
+
+/** Guest RAM of a machine that only boots: the least there is. */
+export const BOOT_RAM_BYTES = 2 * 1024 * 1024;
+/** Reboots after a first boot, while both phases are counted. A machine that hung is not used again. */
+const REBOOTS = 9;
+/** Between two progress reports. */
+const REPORT_EVERY_MS = 100;
+
+export interface BootsOptions {
+  readonly trace?: boolean;
+  readonly stopAtHang?: boolean;
+  /** Told of both phases, one after the other. */
+  readonly onProgress?: (progress: BootsProgress) => void;
+}
+
+class Counter {
+  boots = 0;
+  hangs = 0;
+  undecided = 0;
+  readonly otherHangs: Partial<Record<Cause, number>> = {};
+
+  constructor(readonly limits: BootsLimits) {}
+
+  get done(): boolean {
+    return this.hangs >= this.limits.enough || this.boots >= this.limits.boots;
+  }
+
+  hang(cause: Cause): void {
+    if (cause === "kick-consumed-while-disabled") this.hangs++;
+    else this.otherHangs[cause] = (this.otherHangs[cause] ?? 0) + 1;
+  }
+
+  count(): PhaseCount {
+    const { boots, hangs, otherHangs, undecided } = this;
+    return { boots, hangs, otherHangs, undecided };
+  }
+}
+
+/** Boots until each phase has `limits.enough` hangs by the seed's cause, or `limits.boots` boots. */
+export async function runBoots(
+  scenario: Scenario,
+  limits: BootsLimits,
+  options: BootsOptions = {},
+): Promise<BootsResult> {
+  const counters: Record<Phase, Counter> = { first: new Counter(limits), reboot: new Counter(limits) };
+  const hangs: { report: HangReport; events: TraceEvent[] }[] = [];
+  const lab = new Lab(scenario.guest, BOOT_RAM_BYTES);
+  const start = performance.now();
+  let reported = 0;
+  try {
+    while (!(counters.first.done && counters.reboot.done)) {
+      const reboots = counters.reboot.done ? 0 : REBOOTS;
+      const life = await lab.live({
+        scenario,
+        share: { kind: "memory" },
+        boots: 1 + reboots,
+        guestArgs: [],
+        trace: options.trace ?? false,
+        schedule: [],
+      });
+      const unfinished = life.hang || life.undecided ? 1 : 0;
+      const begun = life.completed + unfinished;
+      counters.first.boots += Math.min(begun, 1);
+      counters.reboot.boots += Math.max(begun - 1, 0);
+      const phase: Phase = life.completed === 0 ? "first" : "reboot";
+      if (life.undecided) counters[phase].undecided++;
+      if (life.hang) {
+        counters[phase].hang(life.hang.cause);
+        const report = { ...life.hang, phase, boot: counters[phase].boots };
+        if (!hangs.some((known) => known.report.cause === report.cause)) {
+          hangs.push({ report, events: lastBoot(life.events) });
+        }
+        if (options.stopAtHang && report.cause === "kick-consumed-while-disabled") break;
+      }
+      if (performance.now() - reported > REPORT_EVERY_MS) {
+        reported = performance.now();
+        for (const each of ["first", "reboot"] as const) {
+          const { boots, hangs } = counters[each];
+          options.onProgress?.({ phase: each, boots, hangs });
+        }
+      }
+    }
+  } finally {
+    await lab.close();
+  }
+  const counts = { first: counters.first.count(), reboot: counters.reboot.count() };
+  return { counts, hangs, seconds: (performance.now() - start) / 1000 };
+}
+
+/** The events since the last boot began; for a first boot everything since power-on. */
+function lastBoot(events: readonly TraceEvent[]): TraceEvent[] {
+  const boots = events.filter(({ kind, name }) => kind === "note" && name === BOOT_NOTE);
+  const last = boots.length > 1 ? boots[boots.length - 1]! : undefined;
+  return events.filter(({ at }) => last === undefined || at >= last.at);
+}

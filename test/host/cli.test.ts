@@ -1,0 +1,364 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+import type { Engines } from "../../host/engines.js";
+import { LabError, UserError } from "../../host/errors.js";
+import type { BootsLimits, BootsResult, HangReport } from "../../host/scenario/outcome.js";
+import { DELAY_POINTS } from "../../host/scenario/delays.js";
+import type { Scenario } from "../../host/scenario/scenario.js";
+import { CLEAN, EXPLORED, hangingAsPublished, REPORT, runWith } from "./fakes.js";
+import { SEED_HANG } from "./report/events.js";
+
+const POINT = Object.keys(DELAY_POINTS)[0]!;
+
+const published: Pick<Engines, "runBoots"> = {
+  runBoots: async (scenario, _limits, { trace = false }) =>
+    hangingAsPublished(scenario.frontEnd, scenario.backEnd, trace),
+};
+
+/** Engines that note what they were asked to boot. */
+function recording(result: BootsResult = { counts: { first: CLEAN, reboot: CLEAN }, hangs: [], seconds: 1 }) {
+  const asked: { scenario: Scenario; limits: BootsLimits; trace: boolean; stopAtHang: boolean }[] = [];
+  const runBoots: Engines["runBoots"] = async (scenario, limits, { trace = false, stopAtHang = false }) => {
+    asked.push({ scenario, limits, trace, stopAtHang });
+    return result;
+  };
+  return { asked, runBoots };
+}
+
+describe("vhostlab hang", () => {
+  it("runs the four rows, holds them, and shows one hang with the lost kick marked", async () => {
+    const { exitCode, data, talk } = await runWith(published, ["hang"]);
+    expect(exitCode).toBe(0);
+    expect(talk).toBe("");
+    expect(data).toMatch(
+      /^row +guest +front-end +back-end +phase +boots +hangs +rate +95 % interval +other hangs +expected +held\n/,
+    );
+    expect(data).toMatch(/^seed +ovmf +qemu-8.1 +rust-0.10 +reboot +25 +20 +80 % +60.9 to 91.1 % +– +hangs +yes$/m);
+    expect(data).toMatch(/^fix +ovmf +qemu-8.2 +rust-0.10 +first +500 +0 +0 % +at most 0.6 % +– +never +yes$/m);
+    expect(data).toContain("no hang in 500: at most 0.6 %, rule of three");
+    expect(data).toMatch(/▶.*✗ kick dropped/);
+    expect(data).toMatch(/too late +SET_VRING_ENABLE q1 num=1/);
+  });
+
+  it("leaves the seats to a list above the table on a narrow terminal", async () => {
+    const { data } = await runWith(published, ["hang"], { columns: 80 });
+    expect(data).toMatch(/^seed +ovmf, qemu-8.1, rust-0.10\n/);
+    const table = data.slice(data.indexOf("row "), data.indexOf("hangs:"));
+    expect(Math.max(...table.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+  });
+
+  it("exits 1 when a row did not hold, and says which and why", async () => {
+    const { runBoots } = recording();
+    const { exitCode, data } = await runWith({ runBoots }, ["hang"]);
+    expect(exitCode).toBe(1);
+    expect(data).toContain("not held: seed, first: expected to hang, and none of 500 boots did");
+    expect(data).not.toContain("not held: fix");
+  });
+
+  it("reports hangs by another cause apart, and they are no hangs of the row", async () => {
+    const report: HangReport = { ...REPORT, cause: "worker-died", lateMessage: "" };
+    const reboot = { ...CLEAN, otherHangs: { "worker-died": 2 } };
+    const { runBoots } = recording({ counts: { first: CLEAN, reboot }, hangs: [{ report, events: [] }], seconds: 1 });
+    const { exitCode, data } = await runWith({ runBoots }, ["hang", "--row", "c"]);
+    expect(exitCode).toBe(0);
+    expect(data).toMatch(/^c .* reboot +500 +0 .* 2 worker-died +never +yes$/m);
+    expect(data).toContain("A hang by another cause, in row c");
+  });
+
+  it("measures untraced and traces only the run that is shown, up to its first hang", async () => {
+    const { asked, runBoots } = recording(hangingAsPublished("qemu-8.1", "rust-0.10", true));
+    await runWith({ runBoots }, ["hang", "--row", "seed"]);
+    expect(asked.map(({ trace, stopAtHang }) => [trace, stopAtHang])).toEqual([
+      [false, false],
+      [true, true],
+    ]);
+  });
+
+  it("falls back on the counted hang when none happens while tracing", async () => {
+    const runBoots: Engines["runBoots"] = async (scenario, limits, options) =>
+      options.trace ? recording().runBoots(scenario, limits, options) : published.runBoots(scenario, limits, options);
+    const { exitCode, data } = await runWith({ runBoots }, ["hang", "--row", "seed"]);
+    expect(exitCode).toBe(0);
+    expect(data).toContain("has no timeline");
+    expect(data).toMatch(/too late +SET_VRING_ENABLE/);
+  });
+
+  it("makes one row of named seats, with the defaults for the others", async () => {
+    const { asked, runBoots } = recording();
+    const { data } = await runWith({ runBoots }, ["hang", "--front-end", "qemu-8.2", "--json"]);
+    expect(asked.map(({ scenario }) => scenario)).toEqual([
+      { guest: "ovmf", frontEnd: "qemu-8.2", backEnd: "rekick", enableAt: "driver-ok", delays: [] },
+    ]);
+    const { rows } = JSON.parse(data);
+    expect(rows[0]).toMatchObject({ id: "custom", held: true });
+    expect(rows[0]).not.toHaveProperty("expected");
+  });
+
+  it("takes delays, the place of the messages and the limit to every row", async () => {
+    const { asked, runBoots } = recording();
+    const argv = ["--delay", `${POINT}=50us`, "--delay", `${POINT}=1.5ms`, "--enable-at", "queue-enable"];
+    await runWith({ runBoots }, ["hang", ...argv, "--boots", "7"]);
+    expect(asked).toHaveLength(4);
+    for (const { scenario, limits } of asked) {
+      expect(scenario.enableAt).toBe("queue-enable");
+      expect(scenario.delays).toEqual([
+        { point: POINT, micros: 50 },
+        { point: POINT, micros: 1500 },
+      ]);
+      expect(limits.boots).toBe(7);
+    }
+  });
+
+  it("--json: one document, the schema and nothing else on standard output, and no traced run", async () => {
+    const { data, talk, exitCode } = await runWith(published, ["hang", "--json", "--delay", `${POINT}=1s`]);
+    expect([exitCode, talk]).toEqual([0, ""]);
+    const json = JSON.parse(data);
+    expect(Object.keys(json)).toEqual(["schemaVersion", "version", "machine", "rows"]);
+    expect(json.schemaVersion).toBe(1);
+    expect(Object.keys(json.machine).sort()).toEqual(["cores", "cpu", "loadAverage", "node", "os"]);
+    expect(json.rows.map((row: { id: string; phase: string }) => `${row.id} ${row.phase}`)).toEqual(
+      ["seed", "fix", "c", "rekick"].flatMap((id) => [`${id} first`, `${id} reboot`]),
+    );
+    expect(json.rows[2]).toEqual({
+      id: "fix",
+      guest: "ovmf",
+      frontEnd: "qemu-8.2",
+      backEnd: "rust-0.10",
+      enableAt: "driver-ok",
+      delays: [{ point: POINT, micros: 1_000_000 }],
+      phase: "first",
+      boots: 500,
+      hangs: 0,
+      otherHangs: {},
+      undecided: 0,
+      rate: 0,
+      ci95: [0, expect.closeTo(3.8416 / 503.8416, 9)], // z²/n / (1 + z²/n) for k = 0
+      expected: "never",
+      held: true,
+    });
+  });
+
+  it("paints on a terminal only", async () => {
+    expect((await runWith(published, ["hang"], { colors: true })).data).toContain("\x1b[");
+    expect((await runWith(published, ["hang"])).data).not.toContain("\x1b[");
+  });
+});
+
+describe("vhostlab boot", () => {
+  it("hands the guest its arguments and passes both streams through, byte for byte", async () => {
+    const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
+    const asked: unknown[] = [];
+    const bootOnce: Engines["bootOnce"] = async (scenario, share, guestArgs, console) => {
+      asked.push(scenario, share, guestArgs);
+      console.stdout(Uint8Array.of(0x41));
+      console.stderr(Uint8Array.of(0x42));
+      return bytes.length - 256;
+    };
+    const ran = await runWith({ bootOnce }, ["boot", "--share", "d", "--back-end", "c", "--", "cat", "ä b"]);
+    expect(ran).toEqual({ exitCode: 0, data: "A", talk: "B" });
+    expect(asked).toEqual([
+      { guest: "ovmf", frontEnd: "qemu-8.1", backEnd: "c", enableAt: "driver-ok", delays: [] },
+      "d",
+      ["cat", "ä b"],
+    ]);
+  });
+
+  it.each([1, 134])("exits 1 when the guest exits %i", async (code) => {
+    const ran = await runWith({ bootOnce: async () => code }, ["boot", "--share", ".", "--", "ls", "."]);
+    expect(ran.exitCode).toBe(1);
+  });
+});
+
+describe("vhostlab explore", () => {
+  it("shows the verdict, the search and how to replay a hanging schedule", async () => {
+    const { exitCode, data } = await runWith({ explore: async () => EXPLORED }, ["explore", "--back-end", "rust-0.10"]);
+    expect(exitCode).toBe(0);
+    expect(data).toMatch(/^verdict +some schedules hang, others do not$/m);
+    expect(data).toMatch(/^schedules +about 8.8e28$/m);
+    expect(data).toMatch(/^ +replay +vhostlab replay ovmf:qemu-8.1:rust-0.10:driver-ok\/v12c3w1 --threads$/m);
+  });
+
+  it("exits 1 when the search was not complete", async () => {
+    const explore: Engines["explore"] = async (_scenario, { maxExecutions }) => {
+      expect(maxExecutions).toBe(10);
+      return { ...EXPLORED, verdict: "never", hangs: [], causes: [], complete: false };
+    };
+    const { exitCode, data } = await runWith({ explore }, ["explore", "--max-executions", "10"]);
+    expect(exitCode).toBe(1);
+    expect(data).toMatch(/^verdict +so far no schedule hangs$/m);
+  });
+
+  it("--json: the numbers as they are, paths in full", async () => {
+    const { data } = await runWith({ explore: async () => EXPLORED }, ["explore", "--json"]);
+    expect(JSON.parse(data)).toMatchObject({
+      schemaVersion: 1,
+      scenario: { frontEnd: "qemu-8.1", backEnd: "rekick" },
+      verdict: "can",
+      paths: EXPLORED.paths,
+      hangs: [{ schedule: EXPLORED.hangs[0]!.schedule, report: REPORT }],
+    });
+  });
+});
+
+describe("vhostlab replay", () => {
+  const hang = { outcome: "hang", report: REPORT, events: SEED_HANG } as const;
+
+  it("runs a schedule as often as asked and shows what it leads to", async () => {
+    const asked: unknown[] = [];
+    const replay: Engines["replay"] = async (schedule, options) => {
+      asked.push({ schedule, ...options });
+      return Array(options.times).fill(hang);
+    };
+    const { exitCode, data } = await runWith({ replay }, ["replay", "s/v1", "--threads", "--times", "20"]);
+    expect(asked).toEqual([{ schedule: "s/v1", threads: true, times: 20 }]);
+    expect(exitCode).toBe(0);
+    expect(data).toMatch(/^hang 20 of 20\n/);
+    expect(data).toMatch(/▶.*✗ kick dropped/);
+  });
+
+  it("exits 1 when two runs differ, and when one is undecided", async () => {
+    const answered = { outcome: "answered", events: [] } as const;
+    const differing: Engines["replay"] = async () => [hang, answered, answered];
+    expect(await runWith({ replay: differing }, ["replay", "s/v1", "--times", "3"])).toMatchObject({
+      exitCode: 1,
+      data: expect.stringMatching(/^answered 2 of 3, hang 1 of 3\n/),
+    });
+    const replay: Engines["replay"] = async () => [{ outcome: "undecided", events: [] }];
+    expect((await runWith({ replay }, ["replay", "s/v1"])).exitCode).toBe(1);
+  });
+
+  it("--json: outcomes, report and events", async () => {
+    const { data } = await runWith({ replay: async () => [hang] }, ["replay", "s/v1", "--json"]);
+    expect(JSON.parse(data)).toMatchObject({
+      schedule: "s/v1",
+      outcomes: { answered: 0, hang: 1, undecided: 0 },
+      report: REPORT,
+      events: SEED_HANG,
+    });
+  });
+});
+
+describe("what goes wrong", () => {
+  const boot = ["boot", "--share", ".", "--", "ls", "."];
+  const failing = (error: Error): Partial<Engines> => ({ bootOnce: () => Promise.reject(error) });
+
+  it.each([
+    ["bad input", new UserError("share x: not a directory"), 2],
+    ["a lab that broke down", new LabError("the guest trapped:\n  unreachable"), 1],
+  ])("%s is one line, without a stack", async (_what, error, exitCode) => {
+    const ran = await runWith(failing(error), boot);
+    expect(ran).toEqual({ exitCode, data: "", talk: `vhostlab: ${error.message.replace("\n  ", " ")}\n` });
+  });
+
+  it("a bug of our own shows where it is", async () => {
+    const ran = await runWith(failing(new TypeError("x is not a function")), boot);
+    expect(ran.exitCode).toBe(70);
+    expect(ran.talk).toMatch(/TypeError: x is not a function\n +at /);
+  });
+
+  it.each([
+    ["a command that does not exist", ["hung"], "hung"],
+    ["an option that does not exist", ["hang", "--bots", "3"], "--bots"],
+    ["an argument too many", ["hang", "seed"], "too many arguments"],
+    ["an unknown occupant", ["hang", "--back-end", "rust-9"], "rekick, rust-0.10, c"],
+    ["an unknown row", ["hang", "--row", "sed"], "seed, fix, c, rekick"],
+    ["rows and seats together", ["hang", "--row", "seed", "--guest", "ovmf"], "--row"],
+    ["no boots", ["hang", "--boots", "0"], "--boots"],
+    ["a number with a tail", ["hang", "--boots", "12x"], "12x"],
+    ["a point without a time", ["hang", "--delay", POINT], "POINT=TIME"],
+    ["a time without a unit", ["hang", "--delay", `${POINT}=5`], "50us"],
+    ["an unknown point", ["hang", "--delay", "lunch=5us"], Object.keys(DELAY_POINTS).join(", ")],
+    ["a point of Object.prototype", ["hang", "--delay", "constructor=5us"], "No such point"],
+    ["no share", ["boot", "--", "ls", "."], "--share"],
+    ["a guest command that does not exist", ["boot", "--share", ".", "--", "rm", "."], "cat, ls"],
+    ["no path", ["boot", "--share", ".", "--", "ls"], "path"],
+    ["no schedule", ["replay"], "schedule"],
+  ])("%s is one line and exit 2", async (_what, argv, named) => {
+    const { exitCode, data, talk } = await runWith({}, argv);
+    expect({ exitCode, data }).toEqual({ exitCode: 2, data: "" });
+    expect(talk).toMatch(/^vhostlab: .*\n$/);
+    expect(talk).toContain(named);
+  });
+});
+
+describe("help", () => {
+  it.each([[[]], [["hang"]], [["boot"]], [["explore"]], [["replay"]]])(
+    "of %o has an example that runs",
+    async (command) => {
+      const { exitCode, data } = await runWith({}, [...command, "--help"]);
+      expect(exitCode).toBe(0);
+      const example = /^ {2}\$ vhostlab (.*)$/m.exec(data)?.[1]?.split(" ");
+      const engines: Engines = {
+        ...published,
+        runBoots: published.runBoots,
+        bootOnce: async () => 0,
+        explore: async () => EXPLORED,
+        replay: async (_schedule, { times }) => Array(times).fill({ outcome: "answered", events: SEED_HANG }),
+      };
+      expect((await runWith(engines, example!)).exitCode).toBe(0);
+    },
+  );
+
+  it("of hang names every point of --delay", async () => {
+    const { data } = await runWith({}, ["hang", "--help"]);
+    for (const [point, { about }] of Object.entries(DELAY_POINTS))
+      expect(data).toMatch(new RegExp(`^ +${point} +${about.slice(0, 9)}`, "m"));
+  });
+});
+
+describe("the built program", () => {
+  const execute = promisify(execFile);
+  const dist = (file: string): string => fileURLToPath(new URL(`../../dist/host/${file}`, import.meta.url));
+  const start = async (argv: readonly string[], env: NodeJS.ProcessEnv = {}) => {
+    try {
+      const { stdout, stderr } = await execute(process.execPath, argv, { env: { ...process.env, ...env } });
+      return { code: 0, stdout, stderr };
+    } catch (error) {
+      const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+      return { code, stdout, stderr };
+    }
+  };
+
+  it("answers --version with the package's", async () => {
+    expect(await start([dist("cli.js"), "--version"])).toEqual({
+      code: 0,
+      stdout: `${process.env.npm_package_version ?? "0.1.0"}\n`,
+      stderr: "",
+    });
+  });
+
+  it("says wrong usage in one line on standard error and exits 2", async () => {
+    const { code, stdout, stderr } = await start([dist("cli.js"), "hang", "--back-end", "none"]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(/^vhostlab: .*rekick, rust-0.10, c\.\n$/);
+  });
+
+  // The streams of a child are pipes: a terminal is pretended before picocolors looks.
+  const painted = `process.stdout.isTTY = process.argv[1] === "tty";
+    const { processOutput } = await import(process.argv[2]);
+    process.stdout.write(String(processOutput().colors.isColorSupported));`;
+
+  it.each([
+    ["paints on a terminal", "tty", { NO_COLOR: "", TERM: "xterm" }, "true"],
+    ["honours NO_COLOR", "tty", { NO_COLOR: "1", TERM: "xterm", FORCE_COLOR: "" }, "false"],
+    ["does not paint into a pipe, even where CI says it could", "pipe", { NO_COLOR: "", CI: "1" }, "false"],
+  ])("%s", async (_what, stream, env, expected) => {
+    const argv = ["--input-type=module", "-e", painted, stream, dist("process.js")];
+    expect((await start(argv, env)).stdout).toBe(expected);
+  });
+
+  it("ends quietly when the reader of its output has gone", async () => {
+    const script = `const { processOutput } = await import(process.argv[1]);
+      const output = processOutput();
+      for (;;) await (output.data("x".repeat(1 << 16)) ?? new Promise(setImmediate));`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script, dist("process.js")]);
+    const talk: string[] = [];
+    child.stderr.on("data", (chunk) => talk.push(String(chunk)));
+    child.stdout.once("data", () => child.stdout.destroy());
+    const [code] = await once(child, "close");
+    expect({ code, talk }).toEqual({ code: 0, talk: [] });
+  });
+});
