@@ -4,7 +4,7 @@
 import { init, WASI } from "@wasmer/wasi";
 import type { Actor } from "./sync/op.js";
 import { fdWrite, type GuestConsole } from "./wasi-console.js";
-import type { Exits } from "./vcpu.js";
+import { type Exits, GuestFault } from "./vcpu.js";
 
 /** Call once a thread, before the first guest. */
 export async function prepareWasi(): Promise<void> {
@@ -18,7 +18,7 @@ export async function prepareWasi(): Promise<void> {
  * Boots a guest to its end.
  * @param perform runs an exit to its end on this thread
  * @returns the guest's exit code
- * @throws what an exit threw, or the guest's own trap (WebAssembly.RuntimeError)
+ * @throws what an exit threw, or a GuestFault for the guest's own trap
  */
 export function runWasiGuest(
   module: WebAssembly.Module,
@@ -58,7 +58,8 @@ export function runWasiGuest(
     try {
       return wasi.start(instance);
     } catch (error) {
-      throw thrown ? thrown.error : error;
+      // @wasmer/wasi's own words for a trap, which go on with a stack.
+      throw thrown ? thrown.error : new GuestFault(String(error).split("\n")[0]!);
     }
   } finally {
     wasi.free();

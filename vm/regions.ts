@@ -3,6 +3,7 @@
 //
 // A gpa is two unsigned 32-bit halves, never a double that could round.
 
+/** It ends at 2^64 or before: who makes one of a peer's numbers has refused others. */
 export interface Region {
   /** First gpa. */
   readonly lo: number;

@@ -9,7 +9,7 @@ import type { Actor } from "./sync/op.js";
 export type Exits = Readonly<Record<"mmio_read" | "mmio_write" | "ram_load16" | "ram_store16" | "stall", Exit>>;
 export type Exit = (...args: number[]) => Actor<number>;
 
-/** A guest asked for a 16-bit word that its RAM does not have. The firmware's own fault: it ends the guest. */
+/** The guest trapped, or asked for a 16-bit word that its RAM does not have. The firmware's own fault: it ends the guest. */
 export class GuestFault extends Error {
   override name = "GuestFault";
 }

@@ -11,6 +11,8 @@ const EBADF = 8;
 const EFAULT = 21;
 /** The longest list of buffers taken from a guest in one call (Linux: IOV_MAX). */
 const IOV_MAX = 1024;
+/** The most bytes taken in one call: more is a short write, as write(2) may answer (Linux: 0x7ffff000). */
+const WRITE_MAX = 1024 * 1024;
 
 /**
  * @param bytes the guest's memory. Buffers are copied out before anyone looks at them: the guest's other threads and
@@ -25,10 +27,11 @@ export function fdWrite(bytes: Uint8Array, guestConsole: GuestConsole) {
     const list = iovs >>> 0;
     if (count >>> 0 > IOV_MAX || !inside(list, 8 * count) || !inside(written >>> 0, 4)) return EFAULT;
     let total = 0;
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < count && total < WRITE_MAX; i++) {
       const at = view.getUint32(list + 8 * i, true);
-      const length = view.getUint32(list + 8 * i + 4, true);
-      if (!inside(at, length)) return EFAULT;
+      const offered = view.getUint32(list + 8 * i + 4, true);
+      if (!inside(at, offered)) return EFAULT;
+      const length = Math.min(offered, WRITE_MAX - total);
       sink.call(guestConsole, bytes.slice(at, at + length));
       total += length;
     }

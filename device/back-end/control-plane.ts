@@ -33,7 +33,7 @@ import { CLOSED } from "../vhost-user/channel.js";
 import { ack, describe, isRefused, type Message, messageName, reply, vringIndex } from "../vhost-user/message.js";
 import type { Payload, Region } from "../vhost-user/payload.js";
 import { expectedReply, hasFeature, requiredFeature } from "../vhost-user/table.js";
-import { ringAreas } from "../virtqueue.js";
+import { ringAreas, ringLabels } from "../virtqueue.js";
 import type { BackEnd, Vring } from "./back-end.js";
 import { MAX_REGIONS, type MappedRegion } from "./mem-table.js";
 
@@ -47,36 +47,39 @@ const u64 = (value: bigint): Payload => ({ kind: "u64", value });
  */
 export function* controlPlane(backEnd: BackEnd): Actor<boolean> {
   const { channel, variant } = backEnd.parts;
-  const locked = variant.locking === "dispatch";
-  if (locked) {
-    yield* channel.readable();
-    yield* backEnd.dispatch.lock();
-  }
+  // The whole message before the lock: libvhost-user reads its rest with the lock held, and a front-end that keeps the
+  // rest back would stop its queue threads.
   const message = yield* channel.receive();
-  const open = message !== CLOSED && !isRefused(message);
-  if (open) yield* answer(backEnd, message, yield* handle(backEnd, message));
-  else {
+  if (message === CLOSED || isRefused(message)) {
     if (message !== CLOSED)
       backEnd.note("connection refused", `${message.refused} (vhost-user.rst, ${message.section})`);
     yield* channel.close();
+    return false;
   }
-  if (locked) yield* backEnd.dispatch.unlock();
+  if (variant.locking === "dispatch") yield* backEnd.dispatch.lock();
+  const open = yield* answer(backEnd, message, yield* handle(backEnd, message));
+  if (variant.locking === "dispatch") yield* backEnd.dispatch.unlock();
   return open;
 }
 
 /**
  * REPLY_ACK: "the back-end must respond with zero when NEED_REPLY was set and the operation is completed"; the ACK leaves
- * after the handler has returned, so that whoever waits for it finds the request in force.
+ * after the handler has returned, so that whoever waits for it finds the request in force. A failure that no ACK can
+ * tell ends the connection. @returns whether the connection goes on
  */
-function* answer(backEnd: BackEnd, message: Message, outcome: Outcome): Actor {
+function* answer(backEnd: BackEnd, message: Message, outcome: Outcome): Actor<boolean> {
+  const { channel } = backEnd.parts;
   const protocolFeatures = BigInt((yield* backEnd.connection.get("protocolFeatures")) >>> 0);
-  if (typeof outcome !== "string") {
-    yield* backEnd.parts.channel.send(reply(message.request, outcome));
-    return;
+  const acked = expectedReply(message, protocolFeatures) === "ack";
+  if (outcome === "failed") {
+    backEnd.note("request failed", describe(message));
+    if (acked) yield* channel.send(ack(message.request, 1n));
+    else yield* channel.close();
+    return acked;
   }
-  if (outcome === "failed") backEnd.note("request failed", describe(message));
-  if (expectedReply(message, protocolFeatures) === "none") return;
-  yield* backEnd.parts.channel.send(ack(message.request, outcome === "done" ? 0n : 1n));
+  if (outcome !== "done") yield* channel.send(reply(message.request, outcome));
+  else if (acked) yield* channel.send(ack(message.request, 0n));
+  return true;
 }
 
 function* handle(backEnd: BackEnd, message: Message): Actor<Outcome> {
@@ -132,7 +135,8 @@ function* setProtocolFeatures(backEnd: BackEnd, features: bigint): Actor<Outcome
 }
 
 function* setFeatures(backEnd: BackEnd, features: bigint): Actor<Outcome> {
-  if ((features & ~backEnd.parts.variant.features) !== 0n) return "failed";
+  const { features: offered, demandedFeatures } = backEnd.parts.variant;
+  if ((features & ~offered) !== 0n || (features & demandedFeatures) !== demandedFeatures) return "failed";
   yield* backEnd.connection.set({
     features: Number(BigInt.asIntN(32, features)),
     featuresHigh: Number(BigInt.asIntN(32, features >> 32n)),
@@ -147,7 +151,9 @@ function* setVringFd(backEnd: BackEnd, id: number, index: number, fd: number): A
   if (id === VHOST_USER_SET_VRING_ERR) yield* backEnd.set(ring, { err: fd });
   else if (id === VHOST_USER_SET_VRING_CALL) yield* backEnd.parts.variant.setCall(backEnd, ring, fd);
   else {
-    if (fd !== 0 && !backEnd.kickOf(fd)) return "failed"; // not an eventfd
+    // A descriptor that is no eventfd, or whose events are another ring's, cannot be watched for this one.
+    const own = backEnd.parts.events[index]!.kicks.some(({ eventfd }) => eventfd === backEnd.kickOf(fd)?.eventfd);
+    if (fd !== 0 && !own) return "failed";
     yield* backEnd.parts.variant.setKick(backEnd, ring, fd);
   }
   return "done";
@@ -197,7 +203,9 @@ function* setAddr(backEnd: BackEnd, ring: Vring, addr: Extract<Payload, { kind: 
   const size = backEnd.parts.variant.locking === "ring" ? yield* readSize(ring) : yield* ring.state.get("size");
   const areas = ringAreas(size, (area, length) => table.byUaddr.contiguous(low(addr[area]), high(addr[area]), length));
   if (size === 0 || areas === undefined) return "failed";
-  const usedIdx = yield* backEnd.parts.ram.words.load16(areas.used + VirtqUsed.IDX);
+  const { words } = backEnd.parts.ram;
+  for (const [offset, name] of ringLabels(ring.index, areas)) words.labels.set(offset, name);
+  const usedIdx = yield* words.load16(areas.used + VirtqUsed.IDX);
   yield* backEnd.set(ring, { desc: areas.desc, avail: areas.avail, used: areas.used, nextUsed: usedIdx });
   return "done";
 }
@@ -213,21 +221,19 @@ const high = (value: bigint): number => Number(value >> 32n);
 
 /** Memory messages: the table is replaced as a whole. REM_MEM_REG names a region by its gpa, size and address. */
 function* setMemory(backEnd: BackEnd, { request, payload, fds }: Message): Actor<Outcome> {
-  const add =
+  const named =
     payload.kind === "memoryTable" ? payload.regions : payload.kind === "memoryRegion" ? [payload.region] : [];
   const old = request === VHOST_USER_SET_MEM_TABLE ? [] : (yield* backEnd.memory.load()).regions;
   const ramBytes = backEnd.parts.ram.bytes.length;
-  if (!add.every((region) => region.offset + region.size <= BigInt(ramBytes))) return "failed";
-  const regions = add.map((region) => mapped(region));
   if (request === VHOST_USER_REM_MEM_REG) {
-    const [gone] = regions;
-    const rest = old.filter((r) => !(r.lo === gone?.lo && r.hi === gone.hi && r.size === gone.size));
+    const rest = old.filter((r) => !named.some((region) => isNamedBy(r, region)));
     if (rest.length === old.length) return "failed";
     yield* backEnd.memory.replace(rest);
     return "done";
   }
+  if (!named.every((region) => region.offset + region.size <= BigInt(ramBytes))) return "failed";
   const files = fds.every((fd) => backEnd.parts.descriptors.get(fd)?.kind === "memory");
-  const table = [...old, ...regions];
+  const table = [...old, ...named.map((region) => mapped(region))];
   if (!files || table.length > MAX_REGIONS || overlapping(table)) return "failed";
   yield* backEnd.memory.replace(table);
   return "done";
@@ -244,8 +250,15 @@ function mapped(region: Region): MappedRegion {
   };
 }
 
+const u64Of = (hi: number, lo: number): bigint => (BigInt(hi) << 32n) | BigInt(lo);
+
+/** REM_MEM_REG: a region is identified by its guest address, user address and size; the mmap offset is ignored. */
+function isNamedBy(r: MappedRegion, { gpa, size, uaddr }: Region): boolean {
+  return u64Of(r.hi, r.lo) === gpa && u64Of(r.uaddrHi, r.uaddrLo) === uaddr && BigInt(r.size) === size;
+}
+
 function overlapping(regions: readonly MappedRegion[]): boolean {
-  const start = (r: MappedRegion): bigint => (BigInt(r.hi) << 32n) | BigInt(r.lo);
+  const start = (r: MappedRegion): bigint => u64Of(r.hi, r.lo);
   return regions.some((a, i) =>
     regions.slice(i + 1).some((b) => start(a) < start(b) + BigInt(b.size) && start(b) < start(a) + BigInt(a.size)),
   );

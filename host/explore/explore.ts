@@ -18,14 +18,19 @@ export interface ExploreOptions {
 export async function explore(scenario: Scenario, options: ExploreOptions = {}): Promise<ExploreResult> {
   const world = createWorld(scenario);
   const start = performance.now();
-  const found = search(world, options.maxExecutions ?? MOST_EXECUTIONS, options.onProgress ?? (() => {}));
+  const found = search(world, {
+    maxExecutions: options.maxExecutions ?? MOST_EXECUTIONS,
+    eager: true,
+    ...(options.onProgress && { onProgress: options.onProgress }),
+  });
+  const hung = found.ends.filter(({ end }) => end === "hung");
   const hangs = new Map<Cause, { schedule: string; report: HangReport }>();
-  for (const { order } of found.hung) {
+  for (const { order } of hung) {
     const report = reportOf(world, order);
     if (!hangs.has(report.cause)) hangs.set(report.cause, { schedule: formatSchedule(scenario, order), report });
   }
   return {
-    verdict: found.hung.length === 0 ? "never" : found.answered === 0 ? "always" : "can",
+    verdict: hung.length === 0 ? "never" : hung.length === found.ends.length ? "always" : "can",
     causes: [...hangs.keys()],
     complete: found.complete,
     states: found.states,

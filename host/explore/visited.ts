@@ -18,7 +18,7 @@ interface State {
   end: Ending | undefined;
 }
 
-type Ending = "answered" | "hung";
+export type Ending = "answered" | "hung";
 
 interface Branch {
   readonly from: number;
@@ -34,17 +34,26 @@ export interface Search {
   readonly operations: number;
   /** Paths of the state graph from power-on to an end: schedules, counted once for all orders of eager ops. */
   readonly paths: bigint;
-  readonly answered: number;
-  /** The final states that are hung, each with a shortest schedule that leads there. */
-  readonly hung: readonly { readonly order: readonly number[] }[];
+  /** The keys of the final states. */
+  readonly finals: ReadonlySet<string>;
+  /** The final states, each with a shortest schedule that leads there; shortest first. */
+  readonly ends: readonly { readonly end: Ending; readonly order: readonly number[] }[];
 }
 
-export function search(world: World, maxExecutions: number, onProgress: (states: number) => void): Search {
+export interface SearchOptions {
+  readonly maxExecutions: number;
+  /** Run enabled eager ops at once. Without it every op is a choice: slower, and a check of the eager claims. */
+  readonly eager: boolean;
+  readonly onProgress?: (states: number) => void;
+}
+
+export function search(world: World, { maxExecutions, eager, onProgress }: SearchOptions): Search {
   const numbers = new Map<string, number>();
   const states: State[] = [];
   let executions = 0;
   let operations = 0;
   const stack: Branch[] = [{ from: -1, order: [] }];
+  const finals = new Set<string>();
   const roots: { order: readonly number[]; to: number }[] = [];
 
   while (stack.length > 0 && executions < maxExecutions) {
@@ -57,7 +66,7 @@ export function search(world: World, maxExecutions: number, onProgress: (states:
     // The part of the order that the edge from `from` will hold begins with the choice.
     let edgeStart = Math.max(branch.order.length - 1, 0);
     for (;;) {
-      for (let actor = execution.eager(); actor !== undefined; actor = execution.eager()) {
+      for (let actor = eager ? execution.eager() : undefined; actor !== undefined; actor = execution.eager()) {
         execution.step(actor);
         order.push(actor);
       }
@@ -69,11 +78,12 @@ export function search(world: World, maxExecutions: number, onProgress: (states:
       else states[from]!.edges.push(edge);
       if (known !== undefined) break;
       numbers.set(key, number);
-      if (states.length % 256 === 0) onProgress(states.length);
+      if (states.length % 256 === 0) onProgress?.(states.length);
       const enabled = execution.enabled();
       const [first, ...others] = enabled;
       if (first === undefined) {
         states[number]!.end = execution.answered ? "answered" : "hung";
+        finals.add(key);
         break;
       }
       for (const other of others) stack.push({ from: number, order: [...order, other] });
@@ -93,8 +103,8 @@ export function search(world: World, maxExecutions: number, onProgress: (states:
     executions,
     operations,
     paths: paths ?? 0n,
-    answered: states.filter((state) => state.end === "answered").length,
-    hung: shortest(states, roots[0]!.order).filter(({ end }) => end === "hung"),
+    finals,
+    ends: shortest(states, roots[0]!.order),
   };
 }
 

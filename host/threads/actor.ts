@@ -15,10 +15,17 @@ import { type ActorApi, type ActorResult, BOOT_NOTE, type Job, type Setup, type 
 /** The small tree that a machine without a host directory shares. */
 export const MEMORY_TREE = { "hello.txt": "Hello from the memory share.\n", dir: { "nested.txt": "nested\n" } };
 
-/** @param openHostDir opens a host directory where this platform can */
-export function createActor(openHostDir: (path: string) => Backing): ActorApi {
+export interface Platform {
+  /** Opens a host directory, where this platform can. */
+  openHostDir(path: string): Backing;
+  /** Microseconds, comparable between Workers. */
+  clock(): number;
+}
+
+export function createActor({ openHostDir, clock }: Platform): ActorApi {
   let setup: Setup;
   let index: number;
+  let guestConsole: Parameters<ActorApi["setup"]>[2];
 
   function begin(job: Job): { system: System; performer: ThreadPerformer; flow: ConsoleFlow } {
     const sync = new SyncMemory(setup.sync);
@@ -35,24 +42,28 @@ export function createActor(openHostDir: (path: string) => Backing): ActorApi {
     performer = new ThreadPerformer(system.steering, record, index, {
       trace,
       schedule,
+      clock,
       delays: delaysOf(job, record.actor),
     });
     return { system, performer, flow };
   }
 
   return {
-    async setup(given, actor) {
+    async setup(given, actor, console) {
       setup = given;
       index = actor;
+      guestConsole = console;
       if (actor === 0) await prepareWasi();
     },
 
-    runVcpu(job, guestConsole): VcpuResult {
+    runVcpu(job): VcpuResult {
       const { system, performer, flow } = begin(job);
       const { machine } = system;
       let completed = 0;
       let exitCode = 0;
+      let printed = 0;
       const print = (fd: 1 | 2) => (bytes: Uint8Array) => {
+        printed += bytes.length;
         guestConsole(fd, bytes);
         flow.sent(bytes.length, () => system.steering.stopping);
       };
@@ -75,7 +86,7 @@ export function createActor(openHostDir: (path: string) => Backing): ActorApi {
       } catch (error) {
         if (!(error instanceof Stopped)) throw error;
       }
-      return { completed, exitCode, events: performer.events };
+      return { completed, exitCode, printed, events: performer.events };
     },
 
     runLoop(job): ActorResult {

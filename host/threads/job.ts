@@ -36,12 +36,14 @@ export interface VcpuResult extends ActorResult {
   readonly completed: number;
   /** Of the last one that did. */
   readonly exitCode: number;
+  /** Bytes that the guest wrote to its console. */
+  readonly printed: number;
 }
 
 /** The face of actor.worker.ts. `actor`: 0 is the vCPU, then the loops of a System in their order. */
 export interface ActorApi {
-  setup(setup: Setup, actor: number): Promise<void>;
-  runVcpu(job: Job, console: (fd: 1 | 2, bytes: Uint8Array) => void): VcpuResult;
+  setup(setup: Setup, actor: number, console: (fd: 1 | 2, bytes: Uint8Array) => void): Promise<void>;
+  runVcpu(job: Job): VcpuResult;
   runLoop(job: Job): ActorResult;
 }
 

@@ -8,7 +8,8 @@ import type { TraceEvent } from "../../vm/sync/trace.js";
 import { SyncMemory } from "../../vm/sync/words.js";
 import { LabError } from "../errors.js";
 import type { HangReport } from "../scenario/outcome.js";
-import { System } from "../scenario/system.js";
+import type { Scenario } from "../scenario/scenario.js";
+import { System, VCPU } from "../scenario/system.js";
 import { diagnose, stuck } from "../scenario/verdict.js";
 import { ConsoleFlow } from "./flow.js";
 import type { Job, VcpuResult } from "./job.js";
@@ -31,62 +32,68 @@ export interface Life {
 
 export type Print = (fd: 1 | 2, bytes: Uint8Array) => void | Promise<void>;
 
+interface View {
+  readonly sync: SyncMemory;
+  readonly system: System;
+  readonly flow: ConsoleFlow;
+}
+
+/** For tests that put something faulty in. */
+export interface LabOptions {
+  readonly guest?: WebAssembly.Module;
+  /** An actor's main file. */
+  readonly worker?: URL;
+}
+
 export class Lab {
-  readonly #sync = SyncMemory.create();
+  readonly #sync = new SharedArrayBuffer(SyncMemory.BYTES);
   readonly #memory: WebAssembly.Memory;
   readonly #ring = loadModule("ring");
   readonly #guest: WebAssembly.Module;
   readonly #workers: Spawned[] = [];
-  /** The main thread's own face of the shared memory, for verdicts. */
-  readonly #ringExports: RingExports;
+  #seen: View | undefined;
+
+  readonly #worker: URL | undefined;
+  /** Where the guest of the life that is going on prints. */
+  #print: Print = () => {};
 
   /** @param ramBytes guest RAM, see GuestMemory.allocate */
-  constructor(guest: string, ramBytes: number) {
-    this.#guest = loadModule(guest);
+  constructor(guest: string, ramBytes: number, options: LabOptions = {}) {
+    this.#guest = options.guest ?? loadModule(guest);
+    this.#worker = options.worker;
     this.#memory = GuestMemory.allocate(ramBytes);
-    this.#ringExports = new WebAssembly.Instance(this.#ring, { env: { memory: this.#memory } })
-      .exports as unknown as RingExports;
   }
 
   /** One life of a machine: new RAM, new devices, new back-end. */
   async live(job: Job, print: Print = () => {}): Promise<Life> {
     GuestMemory.clear(this.#memory);
-    const sync = new SyncMemory(this.#sync.buffer);
+    const { sync, system, flow } = this.#view(job.scenario);
     sync.clear();
-    const system = new System(sync, this.#memory, this.#ringExports, job.scenario, () => {
-      throw new Error("the main thread serves nothing");
-    });
-    const flow = new ConsoleFlow(sync);
     const workers = await this.#actors(1 + system.loops.length);
     const [first, ...others] = workers as [Spawned, ...Spawned[]];
-    const printed: Promise<void>[] = [];
-    const guestConsole = proxy((fd: 1 | 2, bytes: Uint8Array) => {
-      printed.push(Promise.resolve(print(fd, bytes)).finally(() => flow.printed(bytes.length)));
-    });
-
-    const loops = others.map(({ api, died }) => Promise.race([api.runLoop(job), died]));
-    const vcpu = Promise.race([first.api.runVcpu(job, guestConsole) as Promise<VcpuResult>, first.died]);
-    const failure = Promise.race([vcpu, ...loops]).then(
-      () => undefined,
-      (error: unknown) => ({ error }),
-    );
-    const verdict = await watch(system, vcpu, failure);
-    const report = verdict && verdict !== "undecided" ? { stuck: verdict } : undefined;
+    const printer = new Printer(print, (bytes) => flow.printed(bytes));
+    this.#print = printer.take;
+    const loops = others.map(({ api, settle }) => settle(api.runLoop(job)));
+    const vcpu = first.settle(first.api.runVcpu(job) as Promise<VcpuResult>);
+    const verdict = await watch(system, vcpu, [vcpu, ...loops]);
     // Decided while nobody moved; the picture is taken before anybody is woken.
-    const snapshot = report && diagnose(system, report.stuck, "first", 1);
+    const hang = verdict && verdict !== "undecided" ? diagnose(system, verdict, "first", 1) : undefined;
     system.steering.stop();
     flow.release();
     const settled = await Promise.allSettled([vcpu, ...loops]);
-    await Promise.all(printed);
-    const failed = settled.find((each) => each.status === "rejected");
-    if (failed) throw labError(failed.reason);
+    const failed = settled.findIndex((each) => each.status === "rejected");
+    if (failed >= 0) {
+      const actor = failed === 0 ? VCPU : system.loops[failed - 1]!.name;
+      throw labError(actor, (settled[failed] as PromiseRejectedResult).reason);
+    }
     const results = settled.map((each) => (each as PromiseFulfilledResult<VcpuResult>).value);
-    const { completed, exitCode } = results[0]!;
+    const { completed, exitCode, printed } = results[0]!;
+    await printer.out(printed);
     const phase = completed === 0 ? "first" : "reboot";
     return {
       completed,
       exitCode,
-      ...(snapshot && { hang: { ...snapshot, phase, boot: Math.max(completed, 1) } }),
+      ...(hang && { hang: { ...hang, phase, boot: Math.max(completed, 1) } }),
       undecided: verdict === "undecided",
       events: results.flatMap((result) => result.events).sort((a, b) => a.at - b.at),
     };
@@ -97,29 +104,70 @@ export class Lab {
     await Promise.all(this.#workers.splice(0).map((worker) => worker.end()));
   }
 
+  /** The main thread's own face of the shared memory. It has no state of its own, so it serves many lives. */
+  #view(scenario: Scenario): View {
+    if (this.#seen?.system.scenario !== scenario) {
+      const sync = new SyncMemory(this.#sync);
+      const ring = new WebAssembly.Instance(this.#ring, { env: { memory: this.#memory } }).exports;
+      const system = new System(sync, this.#memory, ring as unknown as RingExports, scenario, () => {
+        throw new Error("the main thread serves nothing");
+      });
+      this.#seen = { sync, system, flow: new ConsoleFlow(sync) };
+    }
+    return this.#seen;
+  }
+
   async #actors(count: number): Promise<Spawned[]> {
     while (this.#workers.length < count) {
-      const worker = spawnActor();
+      const worker = spawnActor(this.#workers.length, this.#worker);
       this.#workers.push(worker);
-      const setup = { sync: this.#sync.buffer, memory: this.#memory, ring: this.#ring, guest: this.#guest };
-      await Promise.race([worker.api.setup(setup, this.#workers.length - 1), worker.died]);
+      const setup = { sync: this.#sync, memory: this.#memory, ring: this.#ring, guest: this.#guest };
+      const guestConsole = proxy((fd: 1 | 2, bytes: Uint8Array) => this.#print(fd, bytes));
+      await worker.settle(worker.api.setup(setup, this.#workers.length - 1, guestConsole) as Promise<void>);
     }
     return this.#workers.slice(0, count);
   }
 }
 
-/** Looks until the guest's boots are over, somebody failed, a hang is decided, or nothing can be said. */
+/**
+ * Passes the guest's output on. It comes over a channel of its own, which keeps its order but may fall behind the
+ * vCPU's result.
+ */
+class Printer {
+  #taken = 0;
+  readonly #pending: Promise<void>[] = [];
+  #more: () => void = () => {};
+
+  constructor(
+    readonly print: Print,
+    readonly done: (bytes: number) => void,
+  ) {}
+
+  readonly take: Print = (fd, bytes) => {
+    this.#taken += bytes.length;
+    this.#pending.push(Promise.resolve(this.print(fd, bytes)).finally(() => this.done(bytes.length)));
+    this.#more();
+  };
+
+  /** Resolves once all `bytes` that the guest wrote are out. */
+  async out(bytes: number): Promise<void> {
+    while (this.#taken < bytes) await new Promise<void>((resolve) => (this.#more = resolve));
+    await Promise.all(this.#pending);
+  }
+}
+
+/** Looks until the guest's boots are over, an actor failed, a hang is decided, or nothing can be said. */
 async function watch(
   system: System,
   vcpu: Promise<unknown>,
-  failure: Promise<unknown>,
+  actors: readonly Promise<unknown>[],
 ): Promise<ReturnType<typeof stuck> | "undecided"> {
   let over = false;
   const end = (): void => {
     over = true;
   };
   vcpu.then(end, end);
-  failure.then((failed) => failed && end());
+  for (const actor of actors) actor.catch(end);
   let moved = movement(system);
   let since = performance.now();
   for (;;) {
@@ -140,10 +188,10 @@ function movement(system: System): string {
   return [system.vcpu, ...system.loops.map((loop) => loop.record)].map((record) => record.read()?.version).join();
 }
 
-function labError(reason: unknown): Error {
-  if (!(reason instanceof Error)) return new LabError(String(reason));
-  if (reason.name === "RuntimeError" || reason.name === "GuestFault")
-    return new LabError(`the guest trapped: ${reason.message}`);
-  if (reason.name === "BackEndError") return new LabError(reason.message);
-  return reason;
+/** What goes wrong on an actor's thread, in a line. Errors lose their class on the way, not their name. */
+function labError(actor: string, reason: unknown): LabError {
+  const { name, message } = reason instanceof Error ? reason : new Error(String(reason));
+  return new LabError(
+    name === "GuestFault" ? `the guest trapped: ${message}` : `the ${actor} Worker failed: ${message}`,
+  );
 }

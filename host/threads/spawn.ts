@@ -18,19 +18,33 @@ export function loadModule(name: string): WebAssembly.Module {
 
 export interface Spawned {
   readonly api: Remote<ActorApi>;
-  /** Rejects if the thread dies of an error that no call reports. */
-  readonly died: Promise<never>;
+  /** What a call on `api` gives, or the error by which the thread died of itself meanwhile. */
+  settle<T>(call: Promise<T>): Promise<T>;
   /** Ends the thread. It has returned from its actor by then; this is no way to stop one. */
   end(): Promise<void>;
 }
 
-export function spawnActor(): Spawned {
-  const worker = new Worker(new URL("host/threads/actor.worker.js", BUILD));
-  const died = new Promise<never>((_, reject) => worker.once("error", reject));
-  died.catch(() => {}); // whoever awaits a call races it; nobody else need know
+/**
+ * Heaps of an actor that keeps nothing but the machine: its garbage is short-lived, and resident memory is to stay flat
+ * over many boots. A data-plane thread has the FUSE server's tables, whose caps need more room.
+ */
+const SMALL_HEAP = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 24 };
+const TABLES_HEAP = { maxYoungGenerationSizeMb: 2 };
+
+/** @param actor its number in a schedule: 0 vCPU, 1 control plane, then data-plane threads */
+export function spawnActor(actor: number, file = new URL("host/threads/actor.worker.js", BUILD)): Spawned {
+  const worker = new Worker(file, { resourceLimits: actor < 2 ? SMALL_HEAP : TABLES_HEAP });
+  const waiting = new Set<(error: unknown) => void>();
+  worker.once("error", (error) => {
+    for (const reject of waiting) reject(error);
+  });
   return {
     api: wrap<ActorApi>(nodeEndpoint(worker)),
-    died,
+    settle: (call) =>
+      new Promise((resolve, reject) => {
+        waiting.add(reject);
+        call.then(resolve, reject).finally(() => waiting.delete(reject));
+      }),
     end: async () => {
       await worker.terminate();
     },

@@ -74,7 +74,7 @@ export class Steering {
     return Atomics.load(this.memory.notes, this.#stop) !== 0;
   }
 
-  /** Ends every actor: each wait also watches this word. */
+  /** Ends every actor at its next op: each wait also watches this word. */
   stop(): void {
     Atomics.store(this.memory.notes, this.#stop, 1);
     this.turnQueue.wake();
@@ -97,6 +97,8 @@ export interface PerformOptions {
   /** The order in which actors (by index) perform their next op; free running after its end. Empty: free running. */
   readonly schedule?: readonly number[];
   readonly trace?: boolean;
+  /** Microseconds, comparable between the threads of this process. */
+  readonly clock?: () => number;
 }
 
 const MAX_POLL_MICROS = 1024;
@@ -106,6 +108,7 @@ export class ThreadPerformer {
   readonly #delays: ReadonlyMap<string, number>;
   readonly #schedule: readonly number[];
   readonly #trace: boolean;
+  readonly #clock: () => number;
   /** When the last attempt of an op began. */
   #at = 0;
 
@@ -119,6 +122,7 @@ export class ThreadPerformer {
     this.#delays = options.delays ?? new Map();
     this.#schedule = options.schedule ?? [];
     this.#trace = options.trace ?? false;
+    this.#clock = options.clock ?? (() => (performance.timeOrigin + performance.now()) * 1000);
   }
 
   /** Runs an actor, or a part of one, to its end on this thread. */
@@ -129,15 +133,17 @@ export class ThreadPerformer {
   }
 
   readonly note: Note = (name, detail) => {
-    if (this.#trace) this.events.push({ kind: "note", actor: this.record.actor, at: now(), name, detail });
+    if (this.#trace) this.events.push({ kind: "note", actor: this.record.actor, at: this.#clock(), name, detail });
   };
 
   #perform(op: Op): Result {
+    // An actor that never waits ends here.
+    if (this.steering.stopping) throw new Stopped();
     const delay = this.#delays.get(op.name);
     if (delay !== undefined) spin(delay);
     const gated = this.#schedule.length > 0 && this.#awaitTurn();
     // Taken before the op, so that an effect is not shown before its cause.
-    if (this.#trace) this.#at = now();
+    if (this.#trace) this.#at = this.#clock();
     const result = op.attempt() ?? this.#block(op);
     if (gated) this.steering.nextTurn();
     if (this.#trace) {
@@ -156,20 +162,20 @@ export class ThreadPerformer {
 
   #block(op: Op): Result {
     const { on, a, b, pollMicros } = op.blocks ?? failBlocked(op);
-    let sleep = pollMicros ?? 0;
+    let sleep = pollMicros === undefined ? undefined : Math.min(Math.max(pollMicros, 1), MAX_POLL_MICROS);
     this.record.publish(ActorState.BLOCKED, on.id, a, b);
     for (;;) {
       if (this.steering.stopping) {
         this.record.publish(ActorState.IDLE);
         throw new Stopped();
       }
-      on.queue.sleep(() => this.steering.stopping || !on.blocked(a, b), sleep ? sleep / 1000 : undefined);
+      on.queue.sleep(() => this.steering.stopping || !on.blocked(a, b), sleep && sleep / 1000);
       if (sleep) sleep = Math.min(2 * sleep, MAX_POLL_MICROS);
       if (on.blocked(a, b)) continue;
       // Not blocked by the record any more: say so before the attempt, so that an onlooker who finds the record
       // unchanged knows that nothing was done behind it.
       this.record.publish(ActorState.RUNNING);
-      if (this.#trace) this.#at = now();
+      if (this.#trace) this.#at = this.#clock();
       const result = op.attempt();
       if (result !== undefined) return result;
       this.record.publish(ActorState.BLOCKED, on.id, a, b);
@@ -190,10 +196,6 @@ export class ThreadPerformer {
 
 function failBlocked(op: Op): never {
   throw new Error(`${op.name} is blocked but does not say on what`);
-}
-
-function now(): number {
-  return (performance.timeOrigin + performance.now()) * 1000;
 }
 
 function spin(micros: number): void {

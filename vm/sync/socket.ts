@@ -38,15 +38,16 @@ export class ByteStream implements Waitable, Foldable {
   }
 
   /**
-   * sendmsg(2): all of `bytes`, with `fds` attached to the first. Blocks while they do not fit.
+   * sendmsg(2): all of `bytes`, with `fds` attached to the first. Blocks while they, or the descriptors, do not fit.
    * Eager while they fit: a FIFO with one sender and one receiver, the k-th send commutes with every receive of an
    * earlier byte, and the receive of these bytes is not enabled before it.
    */
   send(bytes: Uint8Array, fds: readonly number[] = [], detail = ""): Op<number> {
     if (bytes.length > CAPACITY || fds.length > FDS)
-      throw new Error(`${this.name}: a message of ${bytes.length} bytes`);
+      throw new Error(`${this.name}: a message of ${bytes.length} bytes, ${fds.length} descriptors`);
+    const sending = 1 + fds.length;
     const attempt = (): number | undefined => {
-      if (this.blocked(bytes.length, 1)) return undefined;
+      if (this.blocked(bytes.length, sending)) return undefined;
       const at = this.memory.load(this.#sent);
       bytes.forEach((byte, i) => this.memory.store(this.#data + (((at + i) >>> 0) % CAPACITY), byte));
       const fdAt = this.memory.load(this.#fdsSent);
@@ -63,7 +64,7 @@ export class ByteStream implements Waitable, Foldable {
     return new Op(`${this.name}.send`, this.#all, attempt, {
       eager: true,
       detail,
-      blocks: { on: this, a: bytes.length, b: 1 },
+      blocks: { on: this, a: bytes.length, b: sending },
     });
   }
 
@@ -106,8 +107,9 @@ export class ByteStream implements Waitable, Foldable {
     });
   }
 
+  /** @param sending 0 for a receiver; 1 and the number of descriptors for a sender */
   blocked(length: number, sending: number): boolean {
-    if (sending) return CAPACITY - this.#inFlight() < length;
+    if (sending) return CAPACITY - this.#inFlight() < length || FDS - this.#fdsInFlight() < sending - 1;
     return this.#inFlight() < length && this.memory.load(this.#closed) === 0;
   }
 
@@ -137,6 +139,10 @@ export class ByteStream implements Waitable, Foldable {
 
   #inFlight(): number {
     return (this.memory.load(this.#sent) - this.memory.load(this.#received)) | 0;
+  }
+
+  #fdsInFlight(): number {
+    return (this.memory.load(this.#fdsSent) - this.memory.load(this.#fdsReceived)) | 0;
   }
 
   #takeFds(from: number, count: number): number[] {

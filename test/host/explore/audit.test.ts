@@ -1,0 +1,110 @@
+// The footprint audit (explorer.md 5, trap 2): a wrong footprint or a wrong `eager` loses schedules without a sign.
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Execution, World } from "../../../host/explore/execution.js";
+import { createWorld } from "../../../host/explore/explore.js";
+import { BACK_ENDS, ROWS, type Scenario } from "../../../host/scenario/scenario.js";
+import type { Op } from "../../../vm/sync/op.js";
+import { auditEager, auditFootprints, auditPairs, type Choose, Comparisons, type Declared, walk } from "./audit.js";
+
+const SEED = 2026;
+const row = (id: string): Scenario => ROWS.find((each) => each.id === id)!.scenario;
+const CELLS: [string, Scenario][] = [
+  ...ROWS.map(({ scenario }) => scenario),
+  ...BACK_ENDS.map((backEnd) => ({ ...row("fix"), backEnd })),
+].map((scenario) => [`${scenario.frontEnd} and ${scenario.backEnd}`, scenario]);
+const cells = [...new Map(CELLS)];
+
+/** Runs `body` with `count` sources of choices. */
+function sampled(count: number, body: (choose: Choose) => void): void {
+  const choices = fc.infiniteStream(fc.nat(0xffff)).map((stream): Choose => (n) => stream.next().value! % n);
+  fc.assert(
+    fc.property(choices, (choose) => void body(choose)),
+    { seed: SEED, numRuns: count, endOnFailure: true },
+  );
+}
+
+/** Compares in states of random executions: in those where there is a choice, or where `interesting` says so. */
+function compared(
+  world: World,
+  executions: number,
+  compare: (prefix: number[], choose: Choose, all: Comparisons) => void,
+  interesting?: (execution: Execution) => boolean,
+): Comparisons {
+  const all = new Comparisons();
+  sampled(executions, (choose) => {
+    const { order, states } = walk(world, choose, interesting);
+    for (let i = 0; i < 8 && states.length > 0; i++) {
+      const [state] = states.splice(choose(states.length), 1);
+      compare(order.slice(0, state), choose, all);
+    }
+  });
+  return all;
+}
+
+describe.each(cells)("%s", { timeout: 120_000 }, (_, scenario) => {
+  const world = createWorld(scenario);
+
+  it("touches no sync word and changes no byte of guest RAM that the op's footprint does not declare", () => {
+    const wrong = new Set<string>();
+    sampled(4, (choose) => {
+      const touched = auditFootprints(world, walk(world, choose).order);
+      for (const each of touched.wrong) wrong.add(each);
+      // It looked: each execution has messages, locks and at least one request served.
+      expect(Math.min(touched.syncReads, touched.syncWrites, touched.ramWrites)).toBeGreaterThan(0);
+    });
+    expect([...wrong]).toEqual([]);
+  });
+
+  it("ops with independent footprints commute, and neither enables nor disables the other", () => {
+    const all = compared(world, 12, (prefix, __, all) => auditPairs(world, prefix, all));
+    expect([...all.wrong]).toEqual([]);
+    expect(all.made).toBeGreaterThan(50);
+  });
+
+  it("an enabled eager op could as well be done before whatever the others do first", () => {
+    const all = compared(world, 24, (prefix, choose, all) => auditEager(world, prefix, choose, 1 + choose(40), all));
+    expect([...all.wrong]).toEqual([]);
+    expect(all.made).toBeGreaterThan(50);
+  });
+});
+
+describe("the audit bites", { timeout: 120_000 }, () => {
+  const world = createWorld(row("seed"));
+  const { order } = walk(world, () => 0);
+
+  it.each([
+    ["a word that is written but only declared as read", "q1.kick.add", "reads"],
+    ["a word that is not declared", "q1.kick.add", "nothing"],
+    ["RAM that is not declared", "q1.used.idx", "nothing"],
+  ])("finds %s", (_, name, declares) => {
+    const declared: Declared = (op) => {
+      if (op.name !== name) return op.footprint;
+      return { reads: declares === "reads" ? op.footprint.reads : [], writes: [] };
+    };
+    const where = name === "q1.used.idx" ? "RAM at" : "word";
+    const found = [...auditFootprints(world, order, declared).wrong];
+    expect(found.length).toBeGreaterThan(0);
+    for (const each of found) expect(each).toMatch(`${name} writes ${where}`);
+  });
+
+  it.each([
+    ["eventfd add and read", "q1.kick.add", "q1.kick.read", 200],
+    ["epoll_wait and ADD", "epoll.add", "epoll.wait", 4],
+  ])("finds %s taken as independent (trap 2)", (_, one, other, executions) => {
+    const declared: Declared = (op) => (op.name === one ? { reads: [], writes: [] } : op.footprint);
+    const bothPending = (execution: Execution): boolean => {
+      const names = execution.positions().map((_, actor) => execution.next(actor)?.name);
+      return names.includes(one) && names.includes(other);
+    };
+    const all = compared(world, executions, (prefix, __, all) => auditPairs(world, prefix, all, declared), bothPending);
+    expect([...all.wrong].filter((each) => each.startsWith(`${one} | ${other}: `))).toHaveLength(1);
+  });
+
+  it("finds an op that is called eager and is not", () => {
+    const isEager = (op: Op): boolean => op.name === "q1.kick.add";
+    const all = compared(world, 24, (prefix, choose, all) => auditEager(world, prefix, choose, 40, all, isEager));
+    expect([...all.wrong]).toEqual(["q1.kick.add is not eager"]);
+  });
+});
