@@ -7,8 +7,8 @@ import { addHang } from "./commands/hang.js";
 import { addReplay } from "./commands/replay.js";
 import type { Engines } from "./engines.js";
 import { LabError, UserError } from "./errors.js";
-import type { Output } from "./report/output.js";
 import { version } from "./package.js";
+import type { Output } from "./report/output.js";
 
 /** What a command gets. It answers with its exit code. */
 export interface Context {

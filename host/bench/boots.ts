@@ -5,8 +5,9 @@
 import { median } from "simple-statistics";
 import { describeMachine, machineInfo } from "../report/machine.js";
 import { percent, wilson95 } from "../report/wilson.js";
+import { BOOT_RAM_BYTES } from "../scenario/boot-machine.js";
 import { ROWS, type Scenario } from "../scenario/scenario.js";
-import { BOOT_RAM_BYTES, runBoots } from "../threads/boots.js";
+import { runBoots } from "../threads/boots.js";
 import type { Job } from "../threads/job.js";
 import { Lab } from "../threads/lab.js";
 

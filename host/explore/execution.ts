@@ -6,18 +6,18 @@ import type { RingExports } from "../../device/virtqueue.js";
 import { loadLe } from "../../vm/bus.js";
 import { runExploredGuest } from "../../vm/guest-explored.js";
 import { GuestMemory } from "../../vm/memory.js";
-import { type Actor, type Cell, isRamCell, type Op, ramOffset, type Result } from "../../vm/sync/op.js";
+import { type Actor, type Cell, isRamCell, type Op, type Result, ramOffset } from "../../vm/sync/op.js";
 import { ActorState } from "../../vm/sync/perform.js";
 import type { TraceEvent } from "../../vm/sync/trace.js";
 import { SyncMemory } from "../../vm/sync/words.js";
+import { BOOT_RAM_BYTES, MEMORY_TREE } from "../scenario/boot-machine.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { System, VCPU } from "../scenario/system.js";
 import type { Position } from "../scenario/verdict.js";
-import { MEMORY_TREE } from "../threads/actor.js";
 
 /** What all executions of one exploration share. */
 export class World {
-  readonly memory = GuestMemory.allocate(2 * 1024 * 1024);
+  readonly memory = GuestMemory.allocate(BOOT_RAM_BYTES);
   readonly bytes = new Uint8Array(this.memory.buffer);
   readonly sync = SyncMemory.create();
   readonly ring: RingExports;

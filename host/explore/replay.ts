@@ -1,14 +1,14 @@
 // One schedule again: under the scheduler, or on real threads of which each waits for its turn before every op.
 
 import { UserError } from "../errors.js";
+import { BOOT_RAM_BYTES } from "../scenario/boot-machine.js";
 import type { ReplayResult } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { diagnose } from "../scenario/verdict.js";
-import { BOOT_RAM_BYTES } from "../threads/boots.js";
 import type { Job } from "../threads/job.js";
 import { Lab } from "../threads/lab.js";
-import { createWorld } from "./explore.js";
 import { Execution, type World } from "./execution.js";
+import { createWorld } from "./explore.js";
 import { parseSchedule } from "./schedule.js";
 
 export interface ReplayOptions {

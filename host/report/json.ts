@@ -1,7 +1,7 @@
 // The head that every --json document carries.
 
-import { type MachineInfo, machineInfo } from "./machine.js";
 import { version } from "../package.js";
+import { type MachineInfo, machineInfo } from "./machine.js";
 
 const SCHEMA_VERSION = 1;
 

@@ -7,13 +7,11 @@ import type { RingExports } from "../../device/virtqueue.js";
 import { prepareWasi, runWasiGuest } from "../../vm/guest-wasi.js";
 import { ActorState, Stopped, ThreadPerformer } from "../../vm/sync/perform.js";
 import { SyncMemory } from "../../vm/sync/words.js";
+import { MEMORY_TREE } from "../scenario/boot-machine.js";
 import { DELAY_POINTS } from "../scenario/delays.js";
 import { System } from "../scenario/system.js";
 import { ConsoleFlow } from "./flow.js";
 import { type ActorApi, type ActorResult, BOOT_NOTE, type Job, type Setup, type VcpuResult } from "./job.js";
-
-/** The small tree that a machine without a host directory shares. */
-export const MEMORY_TREE = { "hello.txt": "Hello from the memory share.\n", dir: { "nested.txt": "nested\n" } };
 
 export interface Platform {
   /** Opens a host directory, where this platform can. */

@@ -1,13 +1,12 @@
 // Boots a machine many times and counts hangs: first boots of new machines, and reboots after a machine reset.
 
+import type { TraceEvent } from "../../vm/sync/trace.js";
+import { BOOT_RAM_BYTES } from "../scenario/boot-machine.js";
 import type { BootsLimits, BootsProgress, BootsResult, Cause, HangReport, PhaseCount } from "../scenario/outcome.js";
 import type { Phase, Scenario } from "../scenario/scenario.js";
-import type { TraceEvent } from "../../vm/sync/trace.js";
 import { BOOT_NOTE } from "./job.js";
 import { Lab } from "./lab.js";
 
-/** Guest RAM of a machine that only boots: the least there is. */
-export const BOOT_RAM_BYTES = 2 * 1024 * 1024;
 /** Reboots after a first boot, while both phases are counted. A machine that hung is not used again. */
 const REBOOTS = 9;
 /** Between two progress reports. */

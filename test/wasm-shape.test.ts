@@ -1,0 +1,32 @@
+// The guests' built modules as the explorer needs them: whatever another actor may see of a guest is a call to the engine.
+// Their imports and exports: guest-fw/shape.test.ts; ring.wasm and driver.wasm: device/ring/shape.test.ts.
+
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+
+const PREFIX = 0xfe;
+const LAST_OPCODE = 0x4e;
+const LARGEST_ALIGNMENT = 3; // 2^3 bytes
+const CONSTANTS = [0x41, 0x42]; // i32.const, i64.const
+
+/**
+ * The opcodes of a module's atomic instructions. Read byte by byte, without decoding what lies between: an instruction is
+ * the prefix, an opcode and an alignment; a constant that begins with the prefix's byte is none.
+ */
+function atomics(name: string): number[] {
+  const bytes = readFileSync(new URL(`../dist/wasm/${name}.wasm`, import.meta.url));
+  return [...bytes.keys()]
+    .filter((at) => bytes[at] === PREFIX && !CONSTANTS.includes(bytes[at - 1]!))
+    .filter((at) => bytes[at + 1]! <= LAST_OPCODE && bytes[at + 2]! <= LARGEST_ALIGNMENT)
+    .map((at) => bytes[at + 1]!);
+}
+
+it.each(["ovmf", "ovmf.explored"])("%s.wasm waits for nothing and reaches no shared word itself", (name) => {
+  expect(atomics(name)).toEqual([]);
+});
+
+it("the same reading finds the six accesses of ring.wasm: 16-bit loads and stores", () => {
+  const LOAD16 = 0x13;
+  const STORE16 = 0x1a;
+  expect(atomics("ring").sort()).toEqual([LOAD16, LOAD16, LOAD16, STORE16, STORE16, STORE16]);
+});
