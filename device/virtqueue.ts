@@ -73,19 +73,25 @@ export class Chain implements Learned {
 }
 
 /**
- * Checks where a driver placed a ring (2.7: alignment 16, 2, 4; all of it in RAM).
+ * Checks where a driver placed a ring (2.7: alignment 16, 2, 4; three parts, all of it in RAM).
  * @param translate gives the offset of `length` bytes, or undefined where they are not all in guest RAM
  */
 export function ringAreas(
   size: number,
   translate: (area: "desc" | "avail" | "used", length: number) => number | undefined,
 ): RingAreas | undefined {
-  const desc = translate("desc", virtqDescBytes(size));
-  const avail = translate("avail", virtqAvailBytes(size));
-  const used = translate("used", virtqUsedBytes(size));
+  const bytes = { desc: virtqDescBytes(size), avail: virtqAvailBytes(size), used: virtqUsedBytes(size) };
+  const desc = translate("desc", bytes.desc);
+  const avail = translate("avail", bytes.avail);
+  const used = translate("used", bytes.used);
   if (desc === undefined || avail === undefined || used === undefined) return undefined;
   if (desc % VIRTQ_DESC_ALIGN || avail % VIRTQ_AVAIL_ALIGN || used % VIRTQ_USED_ALIGN) return undefined;
-  return { size, desc, avail, used };
+  const apart = (a: number, aBytes: number, b: number, bBytes: number): boolean => a + aBytes <= b || b + bBytes <= a;
+  const disjoint =
+    apart(desc, bytes.desc, avail, bytes.avail) &&
+    apart(desc, bytes.desc, used, bytes.used) &&
+    apart(avail, bytes.avail, used, bytes.used);
+  return disjoint ? { size, desc, avail, used } : undefined;
 }
 
 /** The words of a ring that both sides access, by name, for traces and reports. */
@@ -133,7 +139,9 @@ export class Virtqueue {
    * Eager, as `chain` is: the buffers are the device's until the used index says otherwise.
    */
   serve(chain: Chain, serve: () => number): Op<number> {
-    const cells = (list: readonly Segment[]): Cell[] => list.flatMap((s) => cellsOf(s.offset & ~1, s.length + 1));
+    // From the word of the first byte to that of the last.
+    const cells = (list: readonly Segment[]): Cell[] =>
+      list.flatMap(({ offset, length }) => cellsOf(offset & ~1, (offset & 1) + length + 1));
     const footprint = () => ({ reads: cells(chain.readable), writes: cells(chain.writable) });
     return new Op(`${this.name}.serve`, footprint, serve, { eager: true });
   }
@@ -180,9 +188,9 @@ export class Virtqueue {
     return this.#op("avail_event", [], [cell], () => this.ring.setAvailEvent(used, size, idx));
   }
 
-  #op(verb: string, reads: number[], writes: number[], act: () => number | void, detail = ""): Op<number> {
+  #op(verb: string, reads: number[], writes: number[], act: () => unknown, detail = ""): Op<number> {
     const footprint = { reads: reads.map(ramCell), writes: writes.map(ramCell) };
-    return new Op(`${this.name}.${verb}`, footprint, () => act() ?? 0, { detail });
+    return new Op(`${this.name}.${verb}`, footprint, () => Number(act() ?? 0), { detail });
   }
 
   #walk(idx: number, indirect: boolean, regions: RegionTable): Chain | number {

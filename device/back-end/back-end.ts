@@ -53,6 +53,8 @@ export interface Variant {
   /** The virtio features it offers, with bit 30. */
   readonly features: bigint;
   readonly protocolFeatures: bigint;
+  /** The virtio features without which it refuses SET_FEATURES. */
+  readonly demandedFeatures: bigint;
   /** `dispatch`: one lock round every message (libvhost-user with virtiofsd's dispatch lock). `ring`: one a ring. */
   readonly locking: "dispatch" | "ring";
   /** Data-plane threads: one for all queues, or one a queue. */

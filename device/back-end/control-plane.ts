@@ -104,9 +104,9 @@ function* handle(backEnd: BackEnd, message: Message): Actor<Outcome> {
     case VHOST_USER_SET_BACKEND_REQ_FD:
       return "done"; // our back-ends never call the front-end
     case VHOST_USER_SET_PROTOCOL_FEATURES:
-      return yield* setProtocolFeatures(backEnd, valueOf(payload));
+      return yield* setProtocolFeatures(backEnd, carried(payload));
     case VHOST_USER_SET_FEATURES:
-      return yield* setFeatures(backEnd, valueOf(payload));
+      return yield* setFeatures(backEnd, carried(payload));
     case VHOST_USER_ADD_MEM_REG:
     case VHOST_USER_REM_MEM_REG:
     case VHOST_USER_SET_MEM_TABLE:
@@ -117,7 +117,7 @@ function* handle(backEnd: BackEnd, message: Message): Actor<Outcome> {
     case VHOST_USER_SET_VRING_KICK:
     case VHOST_USER_SET_VRING_CALL:
     case VHOST_USER_SET_VRING_ERR:
-      return yield* setVringFd(backEnd, message.request, vringIndex(valueOf(payload)), fds[0] ?? 0);
+      return yield* setVringFd(backEnd, message.request, vringIndex(carried(payload)), fds[0] ?? 0);
     default:
       if (payload.kind === "vringState" || payload.kind === "vringAddr")
         return yield* setVring(backEnd, message.request, payload);
@@ -126,7 +126,7 @@ function* handle(backEnd: BackEnd, message: Message): Actor<Outcome> {
   }
 }
 
-const valueOf = (payload: Payload): bigint => (payload.kind === "u64" ? payload.value : 0n);
+const carried = (payload: Payload): bigint => (payload.kind === "u64" ? payload.value : 0n);
 
 function* setProtocolFeatures(backEnd: BackEnd, features: bigint): Actor<Outcome> {
   if ((features & ~backEnd.parts.variant.protocolFeatures) !== 0n) return "failed";
@@ -204,7 +204,7 @@ function* setAddr(backEnd: BackEnd, ring: Vring, addr: Extract<Payload, { kind: 
   const areas = ringAreas(size, (area, length) => table.byUaddr.contiguous(low(addr[area]), high(addr[area]), length));
   if (size === 0 || areas === undefined) return "failed";
   const { words } = backEnd.parts.ram;
-  for (const [offset, name] of ringLabels(ring.index, areas)) words.labels.set(offset, name);
+  words.label(`q${ring.index}`, ringLabels(ring.index, areas));
   const usedIdx = yield* words.load16(areas.used + VirtqUsed.IDX);
   yield* backEnd.set(ring, { desc: areas.desc, avail: areas.avail, used: areas.used, nextUsed: usedIdx });
   return "done";

@@ -38,8 +38,9 @@ export function* openRing(backEnd: BackEnd, ring: Vring): Actor<Work | undefined
 }
 
 /**
- * Takes the chains between `from` and the avail index that is read once. A broken rule ends it: the ring is marked, the
- * error eventfd signalled, and nothing of it is served until it is started again (DEVICE_NEEDS_RESET's meaning for us).
+ * Takes the chains between `from` and the avail index that is read once, at most the queue's size with those that are
+ * `inFlight` already: taken, and not in the used ring. A broken rule ends it: the ring is marked, the error eventfd
+ * signalled, and nothing of it is served until it is started again (DEVICE_NEEDS_RESET's meaning for us).
  * @returns the chains; `broken` when the driver broke a rule
  */
 export function* takeChains(
@@ -47,15 +48,15 @@ export function* takeChains(
   ring: Vring,
   { queue, state, table }: Work,
   from: number,
-  most: number,
+  inFlight = 0,
 ): Actor<{ chains: Chain[]; broken: boolean }> {
   const chains: Chain[] = [];
   const availIdx = yield* queue.availIdx();
-  if (!virtqAvailIdxValid(availIdx, from, state.size)) {
+  if (!virtqAvailIdxValid(availIdx, from - inFlight, state.size)) {
     yield* breakRing(backEnd, ring, state, VIRTQ_REFUSED_AVAIL_IDX);
     return { chains, broken: true };
   }
-  for (let next = from; next !== availIdx && chains.length < most; next = (next + 1) & 0xffff) {
+  for (let next = from; next !== availIdx; next = (next + 1) & 0xffff) {
     const chain = yield* queue.chain(next, state.indirect !== 0, table.byGpa);
     if (typeof chain === "number") {
       yield* breakRing(backEnd, ring, state, chain);
@@ -90,9 +91,9 @@ function* wantsCall(backEnd: BackEnd, queue: Virtqueue, state: VringState, old: 
 }
 
 /** One pass, with the ring's lock held throughout: take, then serve each. @returns how many were served */
-export function* pass(backEnd: BackEnd, ring: Vring, work: Work, most: number): Actor<number> {
+export function* pass(backEnd: BackEnd, ring: Vring, work: Work): Actor<number> {
   const { nextAvail, nextUsed } = (yield* ring.state.load()).values;
-  const { chains, broken } = yield* takeChains(backEnd, ring, work, nextAvail, most);
+  const { chains, broken } = yield* takeChains(backEnd, ring, work, nextAvail);
   let served = 0;
   for (const chain of chains) {
     yield* serveChain(backEnd, ring, work, chain, (nextUsed + served) & 0xffff);

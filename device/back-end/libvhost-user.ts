@@ -2,6 +2,7 @@
 // started ring). It takes no notice of SET_VRING_ENABLE: SET_VRING_KICK starts the queue's thread.
 
 import type { Actor } from "../../vm/sync/op.js";
+import type { Chain } from "../virtqueue.js";
 import type { BackEnd, Variant, Vring } from "./back-end.js";
 import { openRing, serveChain, takeChains } from "./data-plane.js";
 
@@ -9,6 +10,7 @@ export const C_VIRTIOFSD: Variant = {
   features: 0x1_7500_0000n,
   // As negotiated by QEMU 7.2 with virtiofsd 7.2.22.
   protocolFeatures: 0x8c2bn,
+  demandedFeatures: 0x1_0000_0000n, // VERSION_1
   locking: "dispatch",
   workers: "one a queue",
   callSuppression: "full",
@@ -20,7 +22,9 @@ export const C_VIRTIOFSD: Variant = {
     for (const ring of backEnd.rings) yield* ring.state.set({ enabled: 1 });
   },
 
+  // virtiofsd asserts that the ring has no thread yet; a front-end that breaks this gets another one, not an abort.
   *setKick(backEnd, ring, kick) {
+    yield* joinThread(backEnd, ring);
     yield* ring.state.set({ kick, ready: 1, broken: 0 });
     yield* startThread(backEnd, ring);
   },
@@ -38,9 +42,7 @@ export const C_VIRTIOFSD: Variant = {
   *stopRing(backEnd, ring) {
     const nextAvail = yield* ring.state.get("nextAvail");
     yield* ring.state.set({ ready: 0 });
-    yield* backEnd.dispatch.unlock();
     yield* joinThread(backEnd, ring);
-    yield* backEnd.dispatch.lock();
     yield* ring.state.set({ call: 0, kick: 0 });
     return nextAvail;
   },
@@ -75,11 +77,16 @@ function* startThread(backEnd: BackEnd, ring: Vring): Actor {
   yield* kick.doorbell.add(kick.slot);
 }
 
-/** fv_queue_set_started(false): write the kill eventfd, join. Only this side starts a thread, so the wait has no ABA. */
+/**
+ * fv_queue_set_started(false): write the kill eventfd, join, with the dispatch lock dropped since the thread may need it
+ * to finish. Only this side starts a thread, so the wait has no ABA.
+ */
 function* joinThread(backEnd: BackEnd, ring: Vring): Actor {
   if ((yield* ring.thread.load()) === 0) return;
+  yield* backEnd.dispatch.unlock();
   yield* backEnd.parts.events[ring.index]!.kill.eventfd.add(1);
   yield* ring.thread.awaitChange(1);
+  yield* backEnd.dispatch.lock();
 }
 
 /** The queue thread's function returns; the next SET_VRING_KICK makes another, so the actor goes on. */
@@ -103,15 +110,17 @@ function* serveUntilEmpty(backEnd: BackEnd, ring: Vring): Actor {
   yield* backEnd.dispatch.readLock();
   const work = yield* openRing(backEnd, ring);
   let from = work?.state.nextAvail ?? 0;
-  const chains = [];
+  const chains: Chain[] = [];
   for (;;) {
     // vq_lock is left out: without a thread pool only this thread takes it.
-    const taken = work ? yield* takeChains(backEnd, ring, work, from, work.state.size) : { chains: [], broken: false };
+    const taken = work ? yield* takeChains(backEnd, ring, work, from, chains.length) : { chains: [], broken: false };
     if (taken.chains.length === 0) break;
     chains.push(...taken.chains);
     from = (from + taken.chains.length) & 0xffff;
     yield* ring.state.set({ nextAvail: from });
     if (taken.broken) break;
+    // vu_queue_pop: names the next entry with each pop, and the loop looks once more (2.7.10.2).
+    if (work?.state.eventIdx) yield* work.queue.setAvailEvent(from);
   }
   yield* backEnd.dispatch.readUnlock();
   if (!work) return;

@@ -20,6 +20,7 @@ import { queuesOf } from "./worker-events.js";
 export const REKICK: Variant = {
   features: 0x1_7000_0000n, // VERSION_1, EVENT_IDX, INDIRECT_DESC, PROTOCOL_FEATURES
   protocolFeatures: 0xa029n, // MQ, REPLY_ACK, BACKEND_REQ, RESET_DEVICE, CONFIGURE_MEM_SLOTS
+  demandedFeatures: 0n,
   locking: "ring",
   workers: "one",
   callSuppression: "full",
@@ -98,7 +99,7 @@ function* handleEvent(backEnd: BackEnd, ring: Vring): Actor {
 function* serve(backEnd: BackEnd, ring: Vring): Actor<boolean> {
   const work = yield* openRing(backEnd, ring);
   if (!work) return false;
-  const served = yield* pass(backEnd, ring, work, work.state.size);
+  const served = yield* pass(backEnd, ring, work);
   if (served === work.state.size) return true;
   if (!work.state.eventIdx) return false; // a later offer is kicked: used.flags never says NO_NOTIFY here
   // 2.7.10.2: name the next entry, then look once more: the driver may have offered before it saw the new event.

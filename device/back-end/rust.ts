@@ -14,6 +14,7 @@ export const RUST_0_10: Variant = {
   features: 0x1_7000_0000n,
   // MQ, REPLY_ACK, BACKEND_REQ, BACKEND_SEND_FD, CONFIGURE_MEM_SLOTS: virtiofsd 1.3.0's list. 1.7.2's was not read.
   protocolFeatures: 0x8429n,
+  demandedFeatures: 0n,
   locking: "ring",
   workers: "one",
   callSuppression: "event-idx only",
@@ -25,7 +26,12 @@ export const RUST_0_10: Variant = {
   },
 
   *setKick(backEnd, ring, kick) {
-    yield* backEnd.set(ring, { kick });
+    yield* ring.lock.holding(function* () {
+      const old = backEnd.kickOf(yield* ring.state.get("kick"));
+      yield* ring.state.set({ kick });
+      // The old file is dropped; the new one of a ring that is ready is not registered.
+      if (old && old.eventfd !== backEnd.kickOf(kick)?.eventfd) yield* old.doorbell.del(old.slot);
+    });
     yield* initializeVring(backEnd, ring);
   },
 
@@ -105,9 +111,9 @@ function* processQueue(backEnd: BackEnd, ring: Vring): Actor<boolean> {
   const { ready, eventIdx } = (yield* ring.state.load()).values;
   const work = ready ? yield* openRing(backEnd, ring) : undefined;
   if (work && eventIdx) yield* untilQuiet(backEnd, ring, work);
-  else if (work) yield* pass(backEnd, ring, work, work.state.size);
+  else if (work) yield* pass(backEnd, ring, work);
   yield* ring.lock.unlock();
-  if (work || eventIdx) return true; // with EVENT_IDX an error is logged and the loop goes on
+  if (ready || eventIdx) return true; // with EVENT_IDX an error is logged and the loop goes on
   backEnd.note("worker ends", `q${ring.index}: the queue is not ready`);
   return false;
 }
@@ -115,7 +121,7 @@ function* processQueue(backEnd: BackEnd, ring: Vring): Actor<boolean> {
 /** EVENT_IDX: disable_notification is empty there; enable_notification names the next entry and looks again. */
 function* untilQuiet(backEnd: BackEnd, ring: Vring, work: Work): Actor {
   for (;;) {
-    yield* pass(backEnd, ring, work, work.state.size);
+    yield* pass(backEnd, ring, work);
     const nextAvail = yield* ring.state.get("nextAvail");
     yield* work.queue.setAvailEvent(nextAvail);
     if ((yield* work.queue.availIdx()) === nextAvail || (yield* ring.state.get("broken"))) return;

@@ -93,6 +93,9 @@ const PASSED_ON = [VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_
 const u64 = (value: bigint): Payload => ({ kind: "u64", value });
 const state = (index: number, num: number): Payload => ({ kind: "vringState", index, num });
 
+/** virtio_queue_get_desc_addr is not 0. The registers reach the queue in the queue_enable write (virtio_queue_set_rings). */
+const isPlaced = ({ enabled, desc }: QueueConfig): boolean => enabled && (desc.lo !== 0 || desc.hi !== 0);
+
 export class VhostUserFrontEnd implements VirtioDevice {
   readonly deviceId = VIRTIO_ID_FS;
   readonly queueSizes: readonly number[];
@@ -205,8 +208,7 @@ export class VhostUserFrontEnd implements VirtioDevice {
   /** vhost_virtqueue_start. A queue without an address is skipped. @returns whether it was started */
   *#startQueue(queue: number, transport: VirtioTransport): Actor<boolean> {
     const config = transport.queues[queue]!;
-    const { lo, hi } = config.desc;
-    if (lo === 0 && hi === 0) return false;
+    if (!isPlaced(config)) return false;
     const addr = this.#ringAddr(queue, config);
     if (!addr) {
       this.parts.note?.("Driver bug", `q${queue}: the ring is not in guest RAM or not aligned (virtio 1.4, 2.7)`);
@@ -224,7 +226,7 @@ export class VhostUserFrontEnd implements VirtioDevice {
   *#stop(transport: VirtioTransport): Actor {
     yield* this.#setEnables(0);
     for (const [queue, config] of transport.queues.entries()) {
-      if (config.desc.lo === 0 && config.desc.hi === 0) continue;
+      if (!isPlaced(config)) continue;
       const base = yield* this.#exchange(request(VHOST_USER_GET_VRING_BASE, state(queue, 0)));
       this.#lastAvailIdx[queue] = base.payload.kind === "vringState" ? base.payload.num & 0xffff : 0;
     }
@@ -272,12 +274,14 @@ export class VhostUserFrontEnd implements VirtioDevice {
     }
   }
 
-  /** vhost_user_set_vring_enable: for every queue, configured or not. */
+  /** For every queue, configured or not. */
   *#setEnables(enable: 0 | 1): Actor {
     for (const queue of this.parts.notifiers.keys()) yield* this.#setEnable(queue, enable);
   }
 
+  /** vhost_user_set_vring_enable. Without bit 30 there is no such message: the rings are enabled at SET_FEATURES. */
   *#setEnable(queue: number, enable: 0 | 1): Actor {
+    if (!hasFeature(this.#backEndFeatures, VHOST_USER_F_PROTOCOL_FEATURES)) return;
     if (this.parts.variant.waitsForEnable) yield* this.#sendSync(VHOST_USER_SET_VRING_ENABLE, state(queue, enable));
     else yield* this.#send(request(VHOST_USER_SET_VRING_ENABLE, state(queue, enable)));
   }
@@ -294,7 +298,7 @@ export class VhostUserFrontEnd implements VirtioDevice {
         ? ringAreas(config.size, (area, length) => table.contiguous(gpas[area].lo, gpas[area].hi, length))
         : undefined;
     if (!areas) return undefined;
-    for (const [offset, name] of ringLabels(queue, areas)) this.parts.ram.words.labels.set(offset, name);
+    this.parts.ram.words.label(`q${queue}`, ringLabels(queue, areas));
     const uaddr = (offset: number): bigint => UADDR_BASE + BigInt(offset);
     return {
       kind: "vringAddr",

@@ -1,8 +1,5 @@
-// The virtio file system device (virtio 1.2, 5.11): its number, queues and configuration space, and the sizes that its
+// The virtio file system device (virtio 1.2, 5.11): its queues and configuration space, and the sizes that its
 // server keeps (those of Rust virtiofsd). Compiled by tsc and asc: numbers only.
-
-/** 5.11.1 Device ID. */
-export const VIRTIO_ID_FS = 26;
 
 /** 5.11.3 Feature bits. Nobody in the field offers it, so the queue numbers below are those without it. */
 export const VIRTIO_FS_F_NOTIFICATION = 0;

@@ -19,11 +19,6 @@ export class Channel {
     yield* this.outgoing.send(encode(message), message.fds, describe(message));
   }
 
-  /** Blocks until there is something to receive. */
-  *readable(): Actor {
-    yield* this.incoming.readable();
-  }
-
   /**
    * The next message, or why the connection cannot go on.
    * @param replyTo the request whose reply is awaited; without it, a request
