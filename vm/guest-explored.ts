@@ -4,7 +4,7 @@
 
 import type { Actor } from "./sync/op.js";
 import { fdWrite, type GuestConsole } from "./wasi-console.js";
-import type { Exits } from "./vcpu.js";
+import { type Exits, GuestFault } from "./vcpu.js";
 
 /** Where asyncify keeps the guest's stack while it is suspended: in the hole between the two RAM regions. */
 const UNWIND = 0xb0000;
@@ -24,7 +24,11 @@ interface Asyncified {
   asyncify_stop_rewind(): void;
 }
 
-/** Boots a guest to its end, as an actor. @returns its exit code */
+/**
+ * Boots a guest to its end, as an actor.
+ * @returns its exit code
+ * @throws what an exit threw, or a GuestFault for the guest's own trap
+ */
 export function* runExploredGuest(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
@@ -76,32 +80,35 @@ export function* runExploredGuest(
     return 0;
   } catch (error) {
     if (error instanceof ProcExit) return error.code;
-    throw error;
+    throw error instanceof WebAssembly.RuntimeError ? new GuestFault(String(error)) : error;
   }
 }
 
-/** args_sizes_get and args_get. The pointers are our own guests': one that lies traps. */
+const SUCCESS = 0;
+const EFAULT = 21;
+
+/** args_sizes_get and args_get, or EFAULT where the guest's pointers leave its memory. */
 function argumentCalls(bytes: Uint8Array, args: readonly string[]) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const encoded = args.map((arg) => new TextEncoder().encode(`${arg}\0`));
+  const size = encoded.reduce((sum, arg) => sum + arg.length, 0);
+  const inside = (pointer: number, length: number): boolean => (pointer >>> 0) + length <= bytes.length;
   return {
-    args_sizes_get(count: number, size: number): number {
-      view.setUint32(count, encoded.length, true);
-      view.setUint32(
-        size,
-        encoded.reduce((sum, arg) => sum + arg.length, 0),
-        true,
-      );
-      return 0;
+    args_sizes_get(countAt: number, sizeAt: number): number {
+      if (!inside(countAt, 4) || !inside(sizeAt, 4)) return EFAULT;
+      view.setUint32(countAt >>> 0, encoded.length, true);
+      view.setUint32(sizeAt >>> 0, size, true);
+      return SUCCESS;
     },
     args_get(pointers: number, buffer: number): number {
-      let at = buffer;
+      if (!inside(pointers, 4 * encoded.length) || !inside(buffer, size)) return EFAULT;
+      let at = buffer >>> 0;
       encoded.forEach((arg, i) => {
-        view.setUint32(pointers + 4 * i, at, true);
+        view.setUint32((pointers >>> 0) + 4 * i, at, true);
         bytes.set(arg, at);
         at += arg.length;
       });
-      return 0;
+      return SUCCESS;
     },
   };
 }

@@ -70,7 +70,7 @@ function nameRings(system: System): void {
   for (const { index, state } of system.backEnd.rings) {
     const areas = state.peek();
     if (areas.size === 0) continue;
-    for (const [offset, name] of ringLabels(index, areas)) system.machine.ram.words.labels.set(offset, name);
+    system.machine.ram.words.label(`q${index}`, ringLabels(index, areas));
   }
 }
 

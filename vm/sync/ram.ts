@@ -8,8 +8,8 @@ export class RamWords implements Waitable {
   readonly name = "guest RAM";
   readonly queue: WaitQueue;
   readonly #words: Uint16Array;
-  /** Names of words by offset, for traces and reports: the front-end gives them where it knows a ring. */
-  readonly labels = new Map<number, string>();
+  /** Names of words for traces and reports, by who gave them (a ring), then by offset. */
+  readonly #names = new Map<string, ReadonlyMap<number, string>>();
 
   constructor(memory: SyncMemory, ram: SharedArrayBuffer) {
     this.#words = new Uint16Array(ram);
@@ -17,16 +17,21 @@ export class RamWords implements Waitable {
     this.id = memory.register(this);
   }
 
+  /** Names the words of `owner`, in place of those that it had named before. */
+  label(owner: string, words: Iterable<readonly [offset: number, name: string]>): void {
+    this.#names.set(owner, new Map(words));
+  }
+
   /** @param offset byte offset into guest RAM, even and in bounds (the caller has checked) */
   load16(offset: number): Op<number> {
     const footprint = { reads: [ramCell(offset)], writes: [] };
-    return new Op(`${this.#label(offset)}.load`, footprint, () => Atomics.load(this.#words, offset >>> 1));
+    return new Op(`${this.#nameOf(offset)}.load`, footprint, () => Atomics.load(this.#words, offset >>> 1));
   }
 
   store16(offset: number, value: number): Op<number> {
     const footprint = { reads: [], writes: [ramCell(offset)] };
     return new Op(
-      `${this.#label(offset)}.store`,
+      `${this.#nameOf(offset)}.store`,
       footprint,
       () => {
         Atomics.store(this.#words, offset >>> 1, value);
@@ -42,7 +47,7 @@ export class RamWords implements Waitable {
    */
   poll(offset: number, seen: number, micros: number): Op<number> {
     const footprint = { reads: [ramCell(offset)], writes: [] };
-    return new Op(`${this.#label(offset)}.poll`, footprint, () => (this.blocked(offset, seen) ? undefined : 0), {
+    return new Op(`${this.#nameOf(offset)}.poll`, footprint, () => (this.blocked(offset, seen) ? undefined : 0), {
       blocks: { on: this, a: offset, b: seen, pollMicros: micros },
     });
   }
@@ -52,10 +57,14 @@ export class RamWords implements Waitable {
   }
 
   describe(offset: number, seen: number): string {
-    return `${this.#label(offset)} to change from ${seen}, polling`;
+    return `${this.#nameOf(offset)} to change from ${seen}, polling`;
   }
 
-  #label(offset: number): string {
-    return this.labels.get(offset) ?? `ram[0x${offset.toString(16)}]`;
+  #nameOf(offset: number): string {
+    for (const names of this.#names.values()) {
+      const name = names.get(offset);
+      if (name) return name;
+    }
+    return `ram[0x${offset.toString(16)}]`;
   }
 }

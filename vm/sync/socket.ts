@@ -4,7 +4,10 @@
 import { type Cell, Op, Received, type Waitable } from "./op.js";
 import { type Foldable, type SyncMemory, WaitQueue } from "./words.js";
 
-const CAPACITY = 4096; // bytes in flight; one byte a word. The longest burst a front-end streams unanswered is ~400.
+// Bytes in flight; one byte a word. The longest burst a front-end streams unanswered is ~400. A send takes all or nothing
+// (a real one goes in by pieces), so a sender and a receiver whose lengths are together above this may block each other;
+// not where whole messages are sent and a header or a body is received, since then what is received is all there.
+const CAPACITY = 4096;
 const FDS = 64;
 const HEAD = 5;
 
@@ -49,7 +52,7 @@ export class ByteStream implements Waitable, Foldable {
     const attempt = (): number | undefined => {
       if (this.blocked(bytes.length, sending)) return undefined;
       const at = this.memory.load(this.#sent);
-      bytes.forEach((byte, i) => this.memory.store(this.#data + (((at + i) >>> 0) % CAPACITY), byte));
+      for (let i = 0; i < bytes.length; i++) this.memory.store(this.#data + (((at + i) >>> 0) % CAPACITY), bytes[i]!);
       const fdAt = this.memory.load(this.#fdsSent);
       fds.forEach((fd, i) => {
         const pair = this.#fds + 2 * (((fdAt + i) >>> 0) % FDS);

@@ -18,7 +18,11 @@ const cells = [...new Map(CELLS)];
 
 /** Runs `body` with `count` sources of choices. */
 function sampled(count: number, body: (choose: Choose) => void): void {
-  const choices = fc.infiniteStream(fc.nat(0xffff)).map((stream): Choose => (n) => stream.next().value! % n);
+  const choices = fc.infiniteStream(fc.nat(0xffff)).map(
+    (stream): Choose =>
+      (n) =>
+        stream.next().value! % n,
+  );
   fc.assert(
     fc.property(choices, (choose) => void body(choose)),
     { seed: SEED, numRuns: count, endOnFailure: true },

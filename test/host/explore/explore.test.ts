@@ -52,7 +52,7 @@ describe("the reduction", () => {
     expect(unreduced.complete && reduced.complete).toBe(true);
     expect(unreduced.states).toBeGreaterThan(2 * reduced.states);
     expect([...unreduced.finals].map(withoutNumbers)).toEqual([...reduced.finals].map(withoutNumbers));
-  }, 120_000);
+  });
 });
 
 /** Histories and requests are numbered in the order in which a search meets them: final states are compared without. */
