@@ -17,10 +17,10 @@ export function addOptions(command: Command, ...options: readonly Option[]): Com
 export function seatOptions(): Option[] {
   return [
     new Option("--guest <guest>", "who takes the guest's seat").choices(GUESTS).default(DEFAULT_SEATS.guest),
-    new Option("--front-end <vmm>", "who takes the front-end's seat")
+    new Option("--front-end <vmm>", "who takes the front-end's seat; ioctl goes with kernel")
       .choices(FRONT_ENDS)
       .default(DEFAULT_SEATS.frontEnd),
-    new Option("--back-end <daemon>", "who takes the back-end's seat")
+    new Option("--back-end <daemon>", "who takes the back-end's seat; kernel goes with ioctl")
       .choices(BACK_ENDS)
       .default(DEFAULT_SEATS.backEnd),
   ];
@@ -30,6 +30,15 @@ export function enableAtOption(): Option {
   return new Option("--enable-at <write>", "the register write in which the ring messages leave")
     .choices(["driver-ok", "queue-enable"])
     .default("driver-ok");
+}
+
+export function kickCountOption(): Option {
+  return new Option("--kick-count <n>", "the count a new kick eventfd has; default: the front-end's own")
+    .choices(["0", "1"])
+    .argParser((text) => {
+      if (text !== "0" && text !== "1") throw new InvalidArgumentError("Allowed choices are 0, 1.");
+      return Number(text);
+    });
 }
 
 export function delayOption(): Option {

@@ -1,5 +1,5 @@
-// A vhost-user back-end process: what its control plane and its data plane share. The state of its rings and of the
-// connection lives in sync memory, out of the guest's reach and common to both threads.
+// Who serves rings: a vhost-user back-end process, or the kernel. What its control side and its data plane share lives in
+// sync memory, out of the guest's reach and common to all threads: the state of the rings, and of the connection.
 
 import type { GuestMemory } from "../../vm/memory.js";
 import type { Descriptors } from "../../vm/sync/descriptors.js";
@@ -45,22 +45,26 @@ export interface Vring {
 
 const CONNECTION_FIELDS = ["features", "featuresHigh", "protocolFeatures"] as const;
 
-/**
- * A released back-end's behaviour. One record an occupant; the control plane and the data plane call it where released
- * programs differ.
- */
-export interface Variant {
-  /** The virtio features it offers, with bit 30. */
-  readonly features: bigint;
-  readonly protocolFeatures: bigint;
-  /** The virtio features without which it refuses SET_FEATURES. */
-  readonly demandedFeatures: bigint;
+/** How rings are served: what the data plane and whoever builds it have to know. */
+export interface Serving {
   /** `dispatch`: one lock round every message (libvhost-user with virtiofsd's dispatch lock). `ring`: one a ring. */
   readonly locking: "dispatch" | "ring";
   /** Data-plane threads: one for all queues, or one a queue. */
   readonly workers: "one" | "one a queue";
   /** Without EVENT_IDX: signal every used buffer, or only where avail.flags does not say NO_INTERRUPT. */
   readonly callSuppression: "event-idx only" | "full";
+}
+
+/**
+ * A released back-end's behaviour. One record an occupant; the control plane and the data plane call it where released
+ * programs differ.
+ */
+export interface Variant extends Serving {
+  /** The virtio features it offers, with bit 30. */
+  readonly features: bigint;
+  readonly protocolFeatures: bigint;
+  /** The virtio features without which it refuses SET_FEATURES. */
+  readonly demandedFeatures: bigint;
   setFeatures(backEnd: BackEnd, features: bigint): Actor;
   /** SET_VRING_KICK and SET_VRING_CALL, after validation; `fd` 0 = none (polling mode). */
   setKick(backEnd: BackEnd, ring: Vring, fd: number): Actor;
@@ -88,37 +92,39 @@ export interface QueueEvents {
   readonly kill: Watched;
 }
 
-export interface BackEndParts {
+export interface RingServerParts {
   readonly sync: SyncMemory;
   readonly ram: GuestMemory;
-  readonly channel: Channel;
   readonly descriptors: Descriptors;
   /** One a data-plane thread: what it blocks on. */
   readonly doorbells: readonly Doorbell[];
   /** One a queue. */
   readonly events: readonly QueueEvents[];
-  readonly variant: Variant;
+  readonly variant: Serving;
   readonly ring: RingExports;
   /** The device behind the rings. @returns the bytes written into the chain's writable segments */
   readonly serve: (chain: Chain, queue: number, note: Note) => number;
 }
 
-export class BackEnd {
+export interface BackEndParts extends RingServerParts {
+  readonly channel: Channel;
+  readonly variant: Variant;
+}
+
+export class RingServer {
   readonly rings: readonly Vring[];
   readonly dispatch: Lock;
   readonly memory: SharedMemTable;
-  readonly connection: SharedRecord<(typeof CONNECTION_FIELDS)[number]>;
   /** Where remarks of the thread that is running go. */
   note: Note = () => {};
   /** Notes, one a ring: what became of the last count that a worker took out of its kick eventfd. For hang reports. */
   readonly #lastKick: number;
 
-  constructor(readonly parts: BackEndParts) {
+  constructor(readonly parts: RingServerParts) {
     const { sync, variant } = parts;
     this.#lastKick = sync.allocateNotes(parts.events.length);
     this.dispatch = new Lock(sync, "dispatch");
     this.memory = new SharedMemTable(sync, "mem-table");
-    this.connection = new SharedRecord(sync, "connection", CONNECTION_FIELDS, "one actor");
     this.rings = parts.events.map((_, index) => {
       const lock = new Lock(sync, `q${index}.lock`);
       const owner = variant.locking === "ring" ? lock : this.dispatch;
@@ -163,6 +169,16 @@ export class BackEnd {
 
   kickFate(ring: Vring): KickFate {
     return this.parts.sync.note(this.#lastKick + ring.index);
+  }
+}
+
+/** A vhost-user back-end process. */
+export class BackEnd extends RingServer {
+  readonly connection: SharedRecord<(typeof CONNECTION_FIELDS)[number]>;
+
+  constructor(override readonly parts: BackEndParts) {
+    super(parts);
+    this.connection = new SharedRecord(parts.sync, "connection", CONNECTION_FIELDS, "one actor");
   }
 }
 

@@ -33,9 +33,9 @@ import { CLOSED } from "../vhost-user/channel.js";
 import { ack, describe, isRefused, type Message, messageName, reply, vringIndex } from "../vhost-user/message.js";
 import type { Payload, Region } from "../vhost-user/payload.js";
 import { expectedReply, hasFeature, requiredFeature } from "../vhost-user/table.js";
-import { ringAreas, ringLabels } from "../virtqueue.js";
+import { ringLabels } from "../virtqueue.js";
 import type { BackEnd, Vring } from "./back-end.js";
-import { MAX_REGIONS, type MappedRegion } from "./mem-table.js";
+import { MAX_REGIONS, type MappedRegion, mappedRegion } from "./mem-table.js";
 
 /** What handling a request gives: its own reply's payload, or whether it was done (an ACK of 0 or 1). */
 type Outcome = Payload | "done" | "failed";
@@ -201,7 +201,7 @@ function* setVring(
 function* setAddr(backEnd: BackEnd, ring: Vring, addr: Extract<Payload, { kind: "vringAddr" }>): Actor<Outcome> {
   const table = yield* backEnd.memory.load();
   const size = backEnd.parts.variant.locking === "ring" ? yield* readSize(ring) : yield* ring.state.get("size");
-  const areas = ringAreas(size, (area, length) => table.byUaddr.contiguous(low(addr[area]), high(addr[area]), length));
+  const areas = table.ringAreas(size, addr);
   if (size === 0 || areas === undefined) return "failed";
   const { words } = backEnd.parts.ram;
   words.label(`q${ring.index}`, ringLabels(ring.index, areas));
@@ -215,9 +215,6 @@ function* readSize(ring: Vring): Actor<number> {
     return yield* ring.state.get("size");
   });
 }
-
-const low = (value: bigint): number => Number(value & 0xffffffffn);
-const high = (value: bigint): number => Number(value >> 32n);
 
 /** Memory messages: the table is replaced as a whole. REM_MEM_REG names a region by its gpa, size and address. */
 function* setMemory(backEnd: BackEnd, { request, payload, fds }: Message): Actor<Outcome> {
@@ -233,21 +230,10 @@ function* setMemory(backEnd: BackEnd, { request, payload, fds }: Message): Actor
   }
   if (!named.every((region) => region.offset + region.size <= BigInt(ramBytes))) return "failed";
   const files = fds.every((fd) => backEnd.parts.descriptors.get(fd)?.kind === "memory");
-  const table = [...old, ...named.map((region) => mapped(region))];
+  const table = [...old, ...named.map(mappedRegion)];
   if (!files || table.length > MAX_REGIONS || overlapping(table)) return "failed";
   yield* backEnd.memory.replace(table);
   return "done";
-}
-
-function mapped(region: Region): MappedRegion {
-  return {
-    lo: low(region.gpa),
-    hi: high(region.gpa),
-    size: low(region.size), // above the RAM's size it has been refused
-    offset: low(region.offset),
-    uaddrLo: low(region.uaddr),
-    uaddrHi: high(region.uaddr),
-  };
 }
 
 const u64Of = (hi: number, lo: number): bigint => (BigInt(hi) << 32n) | BigInt(lo);

@@ -13,7 +13,7 @@ import {
   vringNeedEvent,
 } from "../spec/virtq.js";
 import { type Chain, Virtqueue } from "../virtqueue.js";
-import type { BackEnd, Vring, VringState } from "./back-end.js";
+import type { RingServer, Vring, VringState } from "./back-end.js";
 import type { MemTable } from "./mem-table.js";
 
 /** A ring at work: its state as read under its lock, and where it lies. */
@@ -24,7 +24,7 @@ export interface Work {
 }
 
 /** @returns what is needed to serve the ring, or undefined if it has no place in guest RAM (any more) */
-export function* openRing(backEnd: BackEnd, ring: Vring): Actor<Work | undefined> {
+export function* openRing(backEnd: RingServer, ring: Vring): Actor<Work | undefined> {
   const state = (yield* ring.state.load()).values;
   const table = yield* backEnd.memory.load();
   const { size, desc, avail, used } = state;
@@ -44,7 +44,7 @@ export function* openRing(backEnd: BackEnd, ring: Vring): Actor<Work | undefined
  * @returns the chains; `broken` when the driver broke a rule
  */
 export function* takeChains(
-  backEnd: BackEnd,
+  backEnd: RingServer,
   ring: Vring,
   { queue, state, table }: Work,
   from: number,
@@ -67,7 +67,7 @@ export function* takeChains(
   return { chains, broken: false };
 }
 
-function* breakRing(backEnd: BackEnd, ring: Vring, state: VringState, code: number): Actor {
+function* breakRing(backEnd: RingServer, ring: Vring, state: VringState, code: number): Actor {
   const refusal = VIRTQ_REFUSALS[code];
   backEnd.note("ring broken", `q${ring.index}: ${refusal?.rule} (virtio 1.4, ${refusal?.section})`);
   yield* ring.state.set({ broken: code });
@@ -75,7 +75,7 @@ function* breakRing(backEnd: BackEnd, ring: Vring, state: VringState, code: numb
 }
 
 /** Serves one chain and gives it back at used index `at`: element first, then the index, then the call. */
-export function* serveChain(backEnd: BackEnd, ring: Vring, { queue, state }: Work, chain: Chain, at: number): Actor {
+export function* serveChain(backEnd: RingServer, ring: Vring, { queue, state }: Work, chain: Chain, at: number): Actor {
   const length = yield* queue.serve(chain, () => backEnd.parts.serve(chain, ring.index, backEnd.note));
   const next = (at + 1) & 0xffff;
   yield* queue.fillUsed(at, chain.head, length);
@@ -84,14 +84,20 @@ export function* serveChain(backEnd: BackEnd, ring: Vring, { queue, state }: Wor
 }
 
 /** 2.7.7.2: whether the driver asked for a used buffer notification; the index has been published before this looks. */
-function* wantsCall(backEnd: BackEnd, queue: Virtqueue, state: VringState, old: number, next: number): Actor<boolean> {
+function* wantsCall(
+  backEnd: RingServer,
+  queue: Virtqueue,
+  state: VringState,
+  old: number,
+  next: number,
+): Actor<boolean> {
   if (state.eventIdx) return vringNeedEvent(yield* queue.usedEvent(), next, old);
   if (backEnd.parts.variant.callSuppression === "event-idx only") return true;
   return ((yield* queue.availFlags()) & VIRTQ_AVAIL_F_NO_INTERRUPT) === 0;
 }
 
 /** One pass, with the ring's lock held throughout: take, then serve each. @returns how many were served */
-export function* pass(backEnd: BackEnd, ring: Vring, work: Work): Actor<number> {
+export function* pass(backEnd: RingServer, ring: Vring, work: Work): Actor<number> {
   const { nextAvail, nextUsed } = (yield* ring.state.load()).values;
   const { chains, broken } = yield* takeChains(backEnd, ring, work, nextAvail);
   let served = 0;

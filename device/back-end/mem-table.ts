@@ -4,11 +4,27 @@
 import { type Region, RegionTable } from "../../vm/regions.js";
 import { type Cell, type Learned, Op } from "../../vm/sync/op.js";
 import type { Foldable, SyncMemory } from "../../vm/sync/words.js";
+import { type RingAreas, ringAreas } from "../virtqueue.js";
 
 /** A region with the address at which the front-end maps it, by which SET_VRING_ADDR names rings. */
 export interface MappedRegion extends Region {
   readonly uaddrLo: number;
   readonly uaddrHi: number;
+}
+
+export const low = (value: bigint): number => Number(value & 0xffffffffn);
+export const high = (value: bigint): number => Number(value >> 32n);
+
+/** A region as messages have it; `size` and `offset` are below the RAM's size. */
+export function mappedRegion(region: { gpa: bigint; size: bigint; uaddr: bigint; offset: bigint }): MappedRegion {
+  return {
+    lo: low(region.gpa),
+    hi: high(region.gpa),
+    size: low(region.size),
+    offset: low(region.offset),
+    uaddrLo: low(region.uaddr),
+    uaddrHi: high(region.uaddr),
+  };
 }
 
 export const MAX_REGIONS = 8;
@@ -24,6 +40,11 @@ export class MemTable implements Learned {
   constructor(readonly regions: readonly MappedRegion[]) {
     this.byGpa = new RegionTable(regions);
     this.byUaddr = new RegionTable(regions.map((r) => ({ ...r, lo: r.uaddrLo, hi: r.uaddrHi })));
+  }
+
+  /** Where a ring of `size` entries lies whose areas the front-end names, or undefined if it cannot lie there. */
+  ringAreas(size: number, uaddr: Readonly<Record<"desc" | "avail" | "used", bigint>>): RingAreas | undefined {
+    return ringAreas(size, (area, length) => this.byUaddr.contiguous(low(uaddr[area]), high(uaddr[area]), length));
   }
 
   get key(): string {

@@ -1,7 +1,15 @@
 // vhostlab explore: every interleaving of one first boot.
 
 import { type Command, Option } from "commander";
-import { addOptions, enableAtOption, jsonOption, parseCount, type Seats, seatOptions } from "../options.js";
+import {
+  addOptions,
+  enableAtOption,
+  jsonOption,
+  kickCountOption,
+  parseCount,
+  type Seats,
+  seatOptions,
+} from "../options.js";
 import type { Context } from "../program.js";
 import { hangReport } from "../report/hang-report.js";
 import { jsonDocument } from "../report/json.js";
@@ -12,6 +20,7 @@ import type { Scenario } from "../scenario/scenario.js";
 
 interface ExploreOptions extends Seats {
   readonly enableAt: Scenario["enableAt"];
+  readonly kickCount?: 0 | 1;
   readonly maxExecutions?: number;
   readonly json?: boolean;
 }
@@ -30,7 +39,7 @@ export function addExplore(program: Command, context: Context): void {
   const limit = new Option("--max-executions <n>", "give up, incomplete, after so many executions").argParser(
     parseCount,
   );
-  addOptions(command, ...seatOptions(), enableAtOption(), limit, jsonOption())
+  addOptions(command, ...seatOptions(), enableAtOption(), kickCountOption(), limit, jsonOption())
     .addHelpText(
       "after",
       `
@@ -66,8 +75,10 @@ async function explore(options: ExploreOptions, { engines, output }: Context): P
 }
 
 function summary(scenario: Scenario, result: ExploreResult): string {
+  const { guest, frontEnd, backEnd, enableAt, kickCount } = scenario;
+  const axes = [`ring messages at ${enableAt}`, ...(kickCount === undefined ? [] : [`kick count ${kickCount}`])];
   const facts: Fact[] = [
-    ["scenario", `${scenario.guest}, ${scenario.frontEnd}, ${scenario.backEnd}, ring messages at ${scenario.enableAt}`],
+    ["scenario", [guest, frontEnd, backEnd, ...axes].join(", ")],
     ["verdict", result.complete ? VERDICTS[result.verdict] : `so far ${VERDICTS[result.verdict]}`],
     ...result.causes.map((cause): Fact => ["cause", cause]),
     ["search", result.complete ? "complete" : "not complete: the limit of executions was reached"],

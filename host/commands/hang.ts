@@ -9,6 +9,7 @@ import {
   delayPointsHelp,
   enableAtOption,
   jsonOption,
+  kickCountOption,
   parseCount,
   type Seats,
   seatOptions,
@@ -35,6 +36,7 @@ interface HangOptions extends Seats {
   readonly boots: number;
   readonly row?: readonly string[];
   readonly enableAt: Scenario["enableAt"];
+  readonly kickCount?: 0 | 1;
   readonly delay: readonly Delay[];
   readonly json?: boolean;
 }
@@ -59,7 +61,7 @@ export function addHang(program: Command, context: Context): void {
         .default(BOOTS),
     )
     .addOption(new Option("--row <id...>", "only these rows").choices(rowIds));
-  addOptions(command, ...seatOptions(), enableAtOption(), delayOption(), jsonOption())
+  addOptions(command, ...seatOptions(), enableAtOption(), kickCountOption(), delayOption(), jsonOption())
     .addHelpText(
       "after",
       `
@@ -97,7 +99,8 @@ async function hang(planned: readonly PlannedRow[], options: HangOptions, contex
   return rows.every((row) => row.held) ? 0 : 1;
 }
 
-function planRows({ row, guest, frontEnd, backEnd, enableAt, delay }: HangOptions, seatNamed: boolean): PlannedRow[] {
+function planRows(options: HangOptions, seatNamed: boolean): PlannedRow[] {
+  const { row, guest, frontEnd, backEnd, enableAt, kickCount, delay } = options;
   if (seatNamed && row) {
     throw new UserError("--row names occupants already: leave out --guest, --front-end and --back-end");
   }
@@ -105,7 +108,8 @@ function planRows({ row, guest, frontEnd, backEnd, enableAt, delay }: HangOption
     ? [{ id: "custom", scenario: { guest, frontEnd, backEnd } }]
     : ROWS.filter(({ id }) => row?.includes(id) ?? true);
   return rows.map(({ id, scenario: seats }) => {
-    const scenario: Scenario = { ...seats, enableAt, delays: delay };
+    const axes = kickCount === undefined ? {} : { kickCount };
+    const scenario: Scenario = { ...seats, enableAt, delays: delay, ...axes };
     return { id, scenario, expected: expectationOf(scenario) };
   });
 }

@@ -42,14 +42,13 @@ export class World {
   }
 }
 
-/** The control plane's number; data-plane threads, which alone write guest RAM for a device, come after it. */
-const CONTROL = 1;
-
 interface Running {
   readonly name: string;
   /** Starts the next round; the vCPU has one only. */
   readonly begin: () => Actor<unknown>;
   readonly loops: boolean;
+  /** A data-plane thread: these alone write guest RAM for a device. */
+  readonly data: boolean;
   actor: Actor<unknown>;
   /** What it does next; undefined when it has come to its end. */
   pending: Op | undefined;
@@ -93,8 +92,8 @@ export class Execution {
       this.#served = world.history(this.#served, bytes.join());
     };
     const starts = [
-      { name: VCPU, loops: false, begin: () => this.#vcpu() },
-      ...system.loops.map((loop) => ({ name: loop.name, loops: true, begin: () => loop.round() })),
+      { name: VCPU, loops: false, data: false, begin: () => this.#vcpu() },
+      ...system.loops.map(({ name, plane, round }) => ({ name, loops: true, data: plane === "data", begin: round })),
     ];
     this.#actors = starts.map((start) => ({ ...start, actor: start.begin(), pending: undefined, history: 0 }));
     for (const running of this.#actors) this.#advance(running, undefined);
@@ -123,7 +122,7 @@ export class Execution {
     const result = op.attempt();
     if (result === undefined) throw new Error(`step ${this.steps}: ${running.name} cannot do ${op.name} now`);
     this.steps++;
-    if (index > CONTROL) for (const cell of op.footprint.writes) if (isRamCell(cell)) this.#written.add(cell);
+    if (running.data) for (const cell of op.footprint.writes) if (isRamCell(cell)) this.#written.add(cell);
     if (this.trace) this.#record(running, op, result);
     running.history = this.world.history(running.history, typeof result === "number" ? `${result}` : result.key);
     this.#advance(running, result);

@@ -4,27 +4,30 @@
 import { UserError } from "../errors.js";
 import { BACK_ENDS, FRONT_ENDS, GUESTS, type Scenario } from "../scenario/scenario.js";
 
-/** By actor number: vCPU, control plane, data-plane threads. */
-const LETTERS = "vcdefgh";
+/** By actor number: vCPU, control plane, data-plane threads. The kernel has no control plane. */
+const lettersOf = ({ backEnd }: Scenario): string => (backEnd === "kernel" ? "vdefgh" : "vcdefgh");
+const KICK_COUNTS = ["kick-count=0", "kick-count=1"] as const;
 /** The longest schedule taken from a string: a bound on what a typing error can make us do. */
 const MOST_OPS = 1_000_000;
 
 export function formatSchedule(scenario: Scenario, order: readonly number[]): string {
-  const { guest, frontEnd, backEnd, enableAt } = scenario;
+  const { guest, frontEnd, backEnd, enableAt, kickCount } = scenario;
+  const letters = lettersOf(scenario);
   let runs = "";
   for (let at = 0; at < order.length; ) {
     let end = at;
     while (end < order.length && order[end] === order[at]) end++;
-    runs += `${LETTERS[order[at]!]}${end - at}`;
+    runs += `${letters[order[at]!]}${end - at}`;
     at = end;
   }
-  return `${guest}:${frontEnd}:${backEnd}:${enableAt}/${runs}`;
+  const axes = kickCount === undefined ? "" : `:kick-count=${kickCount}`;
+  return `${guest}:${frontEnd}:${backEnd}:${enableAt}${axes}/${runs}`;
 }
 
 /** @throws UserError naming what is wrong */
 export function parseSchedule(text: string): { scenario: Scenario; order: number[] } {
   const [head = "", runs] = text.split("/");
-  const [guest, frontEnd, backEnd, enableAt, ...more] = head.split(":");
+  const [guest, frontEnd, backEnd, enableAt, axis, ...more] = head.split(":");
   if (runs === undefined || more.length > 0 || !/^([a-z]\d{1,6})*$/.test(runs)) {
     throw new UserError(`"${text}" is no schedule; one looks like ovmf:qemu-8.1:rust-0.10:driver-ok/v12c3d1`);
   }
@@ -34,11 +37,13 @@ export function parseSchedule(text: string): { scenario: Scenario; order: number
     backEnd: oneOf("back-end", BACK_ENDS, backEnd),
     enableAt: oneOf("point of enabling", ["driver-ok", "queue-enable"] as const, enableAt),
     delays: [],
+    ...(axis !== undefined && { kickCount: oneOf("axis", KICK_COUNTS, axis) === KICK_COUNTS[0] ? 0 : 1 }),
   };
+  const letters = lettersOf(scenario);
   const order: number[] = [];
   for (const [, letter, count] of runs.matchAll(/([a-z])(\d+)/g)) {
-    const actor = LETTERS.indexOf(letter!);
-    if (actor < 0) throw new UserError(`the schedule has an actor "${letter}"; there are ${[...LETTERS].join(", ")}`);
+    const actor = letters.indexOf(letter!);
+    if (actor < 0) throw new UserError(`the schedule has an actor "${letter}"; there are ${[...letters].join(", ")}`);
     if (order.length + Number(count) > MOST_OPS) throw new UserError(`the schedule is longer than ${MOST_OPS} ops`);
     for (let i = 0; i < Number(count); i++) order.push(actor);
   }

@@ -1,8 +1,10 @@
 // A scenario: which occupant sits in which seat, and which delays are injected. An engine runs it.
 
+import { UserError } from "../errors.js";
+
 export const GUESTS = ["ovmf"] as const;
-export const FRONT_ENDS = ["qemu-8.1", "qemu-8.2"] as const;
-export const BACK_ENDS = ["rekick", "rust-0.10", "c"] as const;
+export const FRONT_ENDS = ["qemu-8.1", "qemu-8.2", "cloud-hypervisor", "ioctl"] as const;
+export const BACK_ENDS = ["rekick", "rust-0.10", "c", "kernel"] as const;
 
 export type GuestName = (typeof GUESTS)[number];
 export type FrontEndName = (typeof FRONT_ENDS)[number];
@@ -21,6 +23,16 @@ export interface Scenario {
   /** Where the ring messages leave: inside the DRIVER_OK write as QEMU does, or in the queue_enable write. */
   readonly enableAt: "driver-ok" | "queue-enable";
   readonly delays: readonly Delay[];
+  /** The count that a new kick eventfd has; without it, the front-end's own. */
+  readonly kickCount?: 0 | 1;
+}
+
+/** `ioctl` and `kernel` have no channel of messages, all others have nothing else. @throws UserError */
+export function checkPair({ frontEnd, backEnd }: Pick<Scenario, "frontEnd" | "backEnd">): void {
+  if ((frontEnd === "ioctl") === (backEnd === "kernel")) return;
+  throw new UserError(
+    `front-end "${frontEnd}" does not pair with back-end "${backEnd}": "ioctl" and "kernel" go together`,
+  );
 }
 
 /** `first`: the first boot of a new machine. `reboot`: after a machine reset. */

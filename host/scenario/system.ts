@@ -2,12 +2,18 @@
 // seat, the back-end in its seat, and the list of actors that an engine runs. Every thread builds the same system over
 // the same buffers, and runs its own actor of it.
 
-import { BackEnd } from "../../device/back-end/back-end.js";
+import { BackEnd, type RingServer, type RingServerParts } from "../../device/back-end/back-end.js";
 import { controlPlane } from "../../device/back-end/control-plane.js";
+import { KERNEL, Kernel } from "../../device/back-end/kernel.js";
 import { BACK_END_VARIANTS } from "../../device/back-end/variants.js";
+import { userMemory } from "../../device/front-end/address-space.js";
+import { CLOUD_HYPERVISOR_KICK_COUNT, CloudHypervisorFrontEnd } from "../../device/front-end/cloud-hypervisor.js";
 import { DeviceCfg } from "../../device/front-end/device-cfg.js";
+import { IoctlFrontEnd } from "../../device/front-end/ioctl.js";
+import { QEMU_KICK_COUNT } from "../../device/front-end/qemu-device.js";
 import { FRONT_END_VARIANTS } from "../../device/front-end/variants.js";
-import { type Notifier, VhostUserFrontEnd } from "../../device/front-end/vhost-user.js";
+import type { DeviceParts, Notifier, VhostDevice } from "../../device/front-end/vhost-device.js";
+import { VhostUserFrontEnd } from "../../device/front-end/vhost-user.js";
 import { VirtioPci } from "../../device/front-end/virtio-pci.js";
 import type { Backing } from "../../device/fuse/backing/backing.js";
 import { describeRequest } from "../../device/fuse/request.js";
@@ -25,7 +31,7 @@ import { Steering, WaitRecord } from "../../vm/sync/perform.js";
 import { ByteStream } from "../../vm/sync/socket.js";
 import type { Note } from "../../vm/sync/trace.js";
 import type { SyncMemory } from "../../vm/sync/words.js";
-import type { Scenario } from "./scenario.js";
+import { checkPair, type Scenario } from "./scenario.js";
 
 /** hiprio and one request queue, QEMU's default num-request-queues; and its default queue-size. */
 const QUEUES = VIRTIO_FS_QUEUE_REQUEST + 1;
@@ -40,6 +46,8 @@ const KICKS = 2;
 /** An actor beside the vCPU: a thread that goes round for ever. */
 export interface LoopActor {
   readonly name: string;
+  /** Data-plane threads alone write guest RAM. */
+  readonly plane: "control" | "data";
   readonly record: WaitRecord;
   /** One round: no local of it survives. @returns false when the thread's function has returned */
   round(): Actor<boolean>;
@@ -47,13 +55,27 @@ export interface LoopActor {
 
 export const VCPU = "vcpu";
 
+/** Front-end and back-end, and what runs beside the vCPU. */
+interface Pair {
+  readonly frontEnd: VhostDevice;
+  readonly backEnd: RingServer;
+  /** A round of the control plane; the kernel has none, its ioctls run in the vCPU's thread. */
+  readonly control?: () => Actor<boolean>;
+  /** A round of a data-plane thread. */
+  readonly work: (worker: number) => Actor<boolean>;
+  /** Where the front-end waits for replies. */
+  readonly replies?: ByteStream;
+}
+
 export class System {
   readonly steering: Steering;
   readonly machine: Machine;
-  readonly frontEnd: VhostUserFrontEnd;
-  readonly backEnd: BackEnd;
+  readonly frontEnd: VhostDevice;
+  readonly backEnd: RingServer;
+  /** Where the front-end waits for replies, if it has a channel of messages. */
+  readonly replies: ByteStream | undefined;
   readonly vcpu: WaitRecord;
-  /** Control plane first, then data-plane threads. The vCPU is actor 0 of a schedule, these are 1, 2, … */
+  /** The control plane if there is one, then data-plane threads. The vCPU is actor 0 of a schedule, these are 1, 2, … */
   readonly loops: readonly LoopActor[];
   /** Told of each request before it is served: a scheduler recognises the server's state by them. */
   onRequest: ((message: ScatterGather) => void) | undefined;
@@ -63,6 +85,7 @@ export class System {
   /**
    * @param backing opens what is shared; called by the thread that serves the first request
    * @param note where the front-end's and the FUSE server's remarks go; absent: they are not made
+   * @throws UserError for a front-end and a back-end that do not pair
    */
   constructor(
     readonly sync: SyncMemory,
@@ -72,15 +95,14 @@ export class System {
     backing: () => Backing,
     note?: Note,
   ) {
+    checkPair(scenario);
     this.#backing = backing;
     this.steering = new Steering(sync);
     this.machine = new Machine(sync, memory);
     const descriptors = new Descriptors();
-    const toBackEnd = new ByteStream(sync, "to-back-end");
-    const toFrontEnd = new ByteStream(sync, "to-front-end");
-    const variant = BACK_END_VARIANTS[scenario.backEnd];
+    const serving = scenario.backEnd === "kernel" ? KERNEL : BACK_END_VARIANTS[scenario.backEnd];
 
-    const workers = variant.workers === "one" ? 1 : QUEUES;
+    const workers = serving.workers === "one" ? 1 : QUEUES;
     const doorbells = Array.from(
       { length: workers },
       (_, i) => new Doorbell(sync, workers === 1 ? "epoll" : `q${i}.poll`),
@@ -99,14 +121,12 @@ export class System {
       return { doorbell, kicks, kill, call: plain("call"), maskedCall: plain("masked-call"), err: plain("err") };
     });
 
-    this.backEnd = new BackEnd({
+    const server: Omit<RingServerParts, "variant"> = {
       sync,
       ram: this.machine.ram,
-      channel: new Channel(toFrontEnd, toBackEnd),
       descriptors,
       doorbells,
       events: queues,
-      variant,
       ring,
       serve: (chain) => {
         const message = { memory: this.machine.ram.bytes, readable: chain.readable, writable: chain.writable };
@@ -114,19 +134,21 @@ export class System {
         if (note) note("FUSE", describeRequest(message));
         return this.#served().handle(message);
       },
-    });
-    if (note) this.backEnd.note = note;
-    this.frontEnd = new VhostUserFrontEnd({
-      channel: new Channel(toBackEnd, toFrontEnd),
+    };
+    const isQemu = scenario.frontEnd !== "cloud-hypervisor";
+    const device: DeviceParts = {
       ram: this.machine.ram,
-      ramFd: descriptors.add({ kind: "memory" }),
-      backendReqFd: descriptors.add({ kind: "socket" }),
       notifiers: queues,
-      variant: FRONT_END_VARIANTS[scenario.frontEnd],
       config: deviceConfig(),
       queueSize: QUEUE_SIZE,
+      kickCount: scenario.kickCount ?? (isQemu ? QEMU_KICK_COUNT : CLOUD_HYPERVISOR_KICK_COUNT),
       ...(note && { note }),
-    });
+    };
+    const pair = pairOf(scenario, server, device);
+    this.frontEnd = pair.frontEnd;
+    this.backEnd = pair.backEnd;
+    this.replies = pair.replies;
+    if (note) this.backEnd.note = note;
     this.machine.plug(
       SLOT,
       new VirtioPci(this.machine.bus, this.frontEnd, {
@@ -137,13 +159,18 @@ export class System {
     );
 
     this.vcpu = new WaitRecord(sync, VCPU);
-    const control = new WaitRecord(sync, "control");
+    const loop = (name: string, plane: LoopActor["plane"], round: LoopActor["round"]): LoopActor => ({
+      name,
+      plane,
+      record: new WaitRecord(sync, name),
+      round,
+    });
     this.loops = [
-      { name: "control", record: control, round: () => controlPlane(this.backEnd) },
+      ...(pair.control ? [loop("control", "control", pair.control)] : []),
       ...doorbells.map((_, worker) => {
         // With one a queue, the request queue's thread is the one that a timeline is about.
         const name = workers === 1 || worker === VIRTIO_FS_QUEUE_REQUEST ? "data" : `data-q${worker}`;
-        return { name, record: new WaitRecord(sync, name), round: () => variant.work(this.backEnd, worker) };
+        return loop(name, "data", () => pair.work(worker));
       }),
     ];
   }
@@ -164,6 +191,33 @@ export class System {
     this.#session ??= new FuseSession(this.#backing());
     return this.#session;
   }
+}
+
+/** Who sits in the two seats of a pair that checkPair has passed. */
+function pairOf(scenario: Scenario, server: Omit<RingServerParts, "variant">, device: DeviceParts): Pair {
+  const { sync, descriptors } = server;
+  const socketFd = descriptors.add({ kind: "socket" });
+  if (scenario.frontEnd === "ioctl" || scenario.backEnd === "kernel") {
+    const kernel = new Kernel({ ...server, variant: KERNEL, userMemory: userMemory(server.ram) });
+    const frontEnd = new IoctlFrontEnd({ ...device, vhost: kernel, tapFd: socketFd });
+    return { frontEnd, backEnd: kernel, work: () => kernel.work() };
+  }
+  const toBackEnd = new ByteStream(sync, "to-back-end");
+  const toFrontEnd = new ByteStream(sync, "to-front-end");
+  const variant = BACK_END_VARIANTS[scenario.backEnd];
+  const backEnd = new BackEnd({ ...server, variant, channel: new Channel(toFrontEnd, toBackEnd) });
+  const channel = new Channel(toBackEnd, toFrontEnd);
+  const parts = { ...device, channel, ramFd: descriptors.add({ kind: "memory" }), backendReqFd: socketFd };
+  return {
+    frontEnd:
+      scenario.frontEnd === "cloud-hypervisor"
+        ? new CloudHypervisorFrontEnd(parts)
+        : new VhostUserFrontEnd({ ...parts, variant: FRONT_END_VARIANTS[scenario.frontEnd] }),
+    backEnd,
+    control: () => controlPlane(backEnd),
+    work: (worker) => variant.work(backEnd, worker),
+    replies: toFrontEnd,
+  };
 }
 
 /** struct virtio_fs_config: tag, num_request_queues. */

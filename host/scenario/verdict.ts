@@ -75,7 +75,7 @@ function nameRings(system: System): void {
 }
 
 function causeOf(system: System, positions: readonly Position[], ring: HangReport["ring"], fate: KickFate): Cause {
-  const frontEndWaits = positions[0]?.waits?.on.name === system.frontEnd.parts.channel.incoming.name;
+  const frontEndWaits = system.replies !== undefined && positions[0]?.waits?.on.name === system.replies.name;
   if (positions.some(({ state }) => state === ActorState.DEAD)) return "worker-died";
   if (frontEndWaits) return "no-reply";
   const lost = ring.availIdx !== ring.nextAvail && ring.kickCount === 0 && fate === KickFate.DROPPED;

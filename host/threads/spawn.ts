@@ -31,9 +31,9 @@ export interface Spawned {
 const SMALL_HEAP = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 24 };
 const TABLES_HEAP = { maxYoungGenerationSizeMb: 2 };
 
-/** @param actor its number in a schedule: 0 vCPU, 1 control plane, then data-plane threads */
+/** @param actor its number in a schedule: 0 vCPU, then the loops of a System; which of them serves, it is told later */
 export function spawnActor(actor: number, file = new URL("host/threads/actor.worker.js", BUILD)): Spawned {
-  const worker = new Worker(file, { resourceLimits: actor < 2 ? SMALL_HEAP : TABLES_HEAP });
+  const worker = new Worker(file, { resourceLimits: actor === 0 ? SMALL_HEAP : TABLES_HEAP });
   const waiting = new Set<(error: unknown) => void>();
   worker.once("error", (error) => {
     for (const reject of waiting) reject(error);

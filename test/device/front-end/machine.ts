@@ -4,7 +4,9 @@
 
 import type { Variant } from "../../../device/back-end/back-end.js";
 import { DeviceCfg } from "../../../device/front-end/device-cfg.js";
+import { CloudHypervisorFrontEnd } from "../../../device/front-end/cloud-hypervisor.js";
 import type { FrontEndVariant } from "../../../device/front-end/variants.js";
+import type { VhostDevice } from "../../../device/front-end/vhost-device.js";
 import { VhostUserFrontEnd } from "../../../device/front-end/vhost-user.js";
 import { VirtioPci, type VirtioPciOptions } from "../../../device/front-end/virtio-pci.js";
 import { Channel } from "../../../device/vhost-user/channel.js";
@@ -42,30 +44,34 @@ export class Machine {
   readonly rig: Rig;
   readonly bus = new Bus();
   readonly channel: RecordingChannel;
-  readonly frontEnd: VhostUserFrontEnd;
+  readonly frontEnd: VhostDevice;
   readonly pci: VirtioPci;
   readonly notes: string[] = [];
   readonly #bridge = new HostBridge(this.bus);
 
   constructor(
-    frontEnd: FrontEndVariant,
+    frontEnd: FrontEndVariant | "cloud-hypervisor",
     backEnd: Variant,
-    options: { enableAt?: VirtioPciOptions["enableAt"]; queueSize?: number } = {},
+    options: { enableAt?: VirtioPciOptions["enableAt"]; queueSize?: number; kickCount?: 0 | 1 } = {},
   ) {
     this.rig = new Rig(backEnd);
     this.channel = new RecordingChannel(this.rig.toBackEnd, this.rig.toFrontEnd);
     const note = (name: string, detail: string): void => void this.notes.push(`${name}: ${detail}`);
-    this.frontEnd = new VhostUserFrontEnd({
+    const parts = {
       channel: this.channel,
       ram: this.rig.ram,
       ramFd: this.rig.ramFd,
       backendReqFd: this.rig.socketFd,
       notifiers: this.rig.queues,
-      variant: frontEnd,
       config: new DeviceCfg(new Uint8Array(40)),
       queueSize: options.queueSize ?? 128, // QEMU's default
+      kickCount: options.kickCount ?? 1,
       note,
-    });
+    };
+    this.frontEnd =
+      frontEnd === "cloud-hypervisor"
+        ? new CloudHypervisorFrontEnd(parts)
+        : new VhostUserFrontEnd({ ...parts, variant: frontEnd });
     this.pci = new VirtioPci(this.bus, this.frontEnd, {
       classDevice: 0x0180,
       enableAt: options.enableAt ?? "driver-ok",

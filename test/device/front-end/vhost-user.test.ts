@@ -5,7 +5,7 @@
 import { describe, expect, it, test } from "vitest";
 import { BACK_END_VARIANTS } from "../../../device/back-end/variants.js";
 import { FRONT_END_VARIANTS } from "../../../device/front-end/variants.js";
-import { BackEndError } from "../../../device/front-end/vhost-user.js";
+import { BackEndError } from "../../../device/front-end/vhost-device.js";
 import { VHOST_USER_GET_FEATURES, VHOST_USER_SET_VRING_ENABLE } from "../../../device/spec/vhost-user.js";
 import { Channel } from "../../../device/vhost-user/channel.js";
 import { ack, encode, isRefused, type Message, reply } from "../../../device/vhost-user/message.js";

@@ -1,0 +1,72 @@
+// What QEMU does alike for every vhost device, whoever serves its rings: hw/virtio/{virtio,virtio-bus,vhost}.c, as far as
+// no message and no ioctl is concerned.
+
+import type { Actor } from "../../vm/sync/op.js";
+import { VIRTIO_CONFIG_S_DRIVER_OK } from "../spec/virtio.js";
+import { type DeviceParts, type Notifier, VhostDevice } from "./vhost-device.js";
+import type { QueueConfig, VirtioTransport } from "./virtio-device.js";
+
+/** event_notifier_init(notifier, 1): QEMU's host notifiers are born with a count (virtio_bus_set_host_notifier). */
+export const QEMU_KICK_COUNT = 1;
+
+/** virtio_queue_get_desc_addr is not 0. The registers reach the queue in the queue_enable write (virtio_queue_set_rings). */
+export const isPlaced = ({ enabled, desc }: QueueConfig): boolean => enabled && (desc.lo !== 0 || desc.hi !== 0);
+
+export abstract class QemuDevice extends VhostDevice {
+  /** Per queue: from GET_VRING_BASE, 0 after a reset. */
+  protected readonly lastAvailIdx: number[];
+  /** The eventfd in use as host notifier of each queue, while started. */
+  readonly #kicks: (Notifier | undefined)[];
+  #starts = 0;
+
+  constructor(parts: DeviceParts) {
+    super(parts);
+    this.lastAvailIdx = parts.notifiers.map(() => 0);
+    this.#kicks = parts.notifiers.map(() => undefined);
+  }
+
+  protected abstract start(transport: VirtioTransport): Actor;
+  protected abstract stop(transport: VirtioTransport): Actor;
+
+  /** Everything in the vCPU's thread: it resumes when the device is started or stopped. */
+  *setStatus(_old: number, next: number, transport: VirtioTransport): Actor {
+    const shouldStart = (next & VIRTIO_CONFIG_S_DRIVER_OK) !== 0;
+    if (shouldStart === this.started) return;
+    if (shouldStart) yield* this.start(transport);
+    else yield* this.stop(transport);
+  }
+
+  /** virtio_reset: stops. */
+  *reset(transport: VirtioTransport): Actor {
+    if (this.started) yield* this.stop(transport);
+    this.lastAvailIdx.fill(0);
+  }
+
+  /** vuf_handle_output is empty: a notification before the start has no effect at all. */
+  *queueNotify(): Actor {}
+
+  protected kick(queue: number): Notifier {
+    return this.#kicks[queue]!;
+  }
+
+  /** vhost_dev_enable_notifiers: new eventfds, in the place of traps. */
+  protected *assignNotifiers(transport: VirtioTransport): Actor {
+    for (const [queue, { kicks }] of this.parts.notifiers.entries()) {
+      const kick = kicks[this.#starts % kicks.length]!;
+      yield* kick.eventfd.create(this.parts.kickCount);
+      this.#kicks[queue] = kick;
+      transport.assignNotifier(queue, kick.eventfd);
+    }
+    this.#starts++;
+  }
+
+  /** vhost_dev_disable_notifiers. */
+  protected *cleanupNotifiers(transport: VirtioTransport): Actor {
+    for (const [queue, kick] of this.#kicks.entries()) {
+      transport.deassignNotifier(queue);
+      // virtio_bus_cleanup_host_notifier: test and clear; what was left calls the empty handler.
+      if (kick) yield* kick.eventfd.read();
+      this.#kicks[queue] = undefined;
+    }
+  }
+}
