@@ -38,12 +38,16 @@ export function expectationOf(scenario: Scenario): Expected | undefined {
 
 export function phaseRows(row: PlannedRow, result: BootsResult): PhaseRow[] {
   const phases: Phase[] = ["first", "reboot"];
-  const { script: _, ...scenario } = row.scenario; // the phases say what is done
+  const { guest, frontEnd, backEnd, enableAt, delays } = row.scenario; // not its script: the phases say what is done
   return phases.map((phase) => {
     const count = result.counts[phase];
     return {
       id: row.id,
-      ...scenario,
+      guest,
+      frontEnd,
+      backEnd,
+      enableAt,
+      delays,
       phase,
       ...count,
       rate: count.boots === 0 ? 0 : count.hangs / count.boots,
