@@ -43,9 +43,6 @@ export interface CloudHypervisorParts extends DeviceParts {
   readonly backendReqFd: number;
 }
 
-/** EventFd::new(EFD_NONBLOCK), in the later version; what the one of 2022 did was not read. */
-export const CLOUD_HYPERVISOR_KICK_COUNT = 0;
-
 /**
  * MQ, LOG_SHMFD, REPLY_ACK, BACKEND_REQ, BACKEND_SEND_FD, CONFIGURE_MEM_SLOTS. INFLIGHT_SHMFD is left out: none of our
  * back-ends has it. Which of these a device without DAX window asks for was not read.
@@ -90,6 +87,21 @@ export class CloudHypervisorFrontEnd extends VhostDevice {
   *reset(): Actor {
     this.started = false;
     for (const queue of this.#queues.splice(0)) yield* this.#setEnable(queue, 0);
+  }
+
+  /** pause_vhost_user: ENABLE(0) for all queues; rings, eventfds and what is in them are kept. */
+  *vmStop(): Actor {
+    for (const queue of this.#queues) yield* this.#setEnable(queue, 0);
+  }
+
+  /** resume_vhost_user. */
+  *vmCont(): Actor {
+    for (const queue of this.#queues) yield* this.#setEnable(queue, 1);
+  }
+
+  *toggle(): Actor {
+    yield* this.vmStop();
+    yield* this.vmCont();
   }
 
   /** Its ioeventfds are registered with the BAR: a notification before DRIVER_OK stays in the eventfd as well. */

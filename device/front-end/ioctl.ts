@@ -47,11 +47,18 @@ export class IoctlFrontEnd extends QemuDevice {
     else if (yield* this.#setUpQueue(queue, transport)) yield* this.#run(queue);
   }
 
+  /** There is no disabled state. What comes nearest: no backend, and the backend again. */
+  *toggle(): Actor {
+    const running = this.#running.splice(0);
+    for (const queue of running) yield* this.#setBackend(queue, VHOST_FILE_UNBIND);
+    for (const queue of running) yield* this.#run(queue);
+  }
+
   /** vhost_net_start: notifiers, vhost_dev_start, then the backend of each ring, by which the kernel serves it. */
-  protected *start(transport: VirtioTransport): Actor {
+  protected *start(transport: VirtioTransport, bornWith?: 0 | 1): Actor {
     this.started = true;
     yield* this.#setCalls("call");
-    yield* this.assignNotifiers(transport);
+    yield* this.assignNotifiers(transport, bornWith);
     yield* this.#ioctl({ request: "VHOST_SET_FEATURES", features: asU64(transport.driverFeatures) });
     yield* this.#ioctl({ request: "VHOST_SET_MEM_TABLE", regions: memoryRegions(this.parts.ram) });
     const rings: number[] = [];
@@ -74,7 +81,7 @@ export class IoctlFrontEnd extends QemuDevice {
   /** vhost_net_stop: no backend any more, vhost_dev_stop, notifiers. */
   protected *stop(transport: VirtioTransport): Actor {
     const running = this.#running.splice(0);
-    for (const index of running) yield* this.#ioctl({ request: "VHOST_NET_SET_BACKEND", index, fd: VHOST_FILE_UNBIND });
+    for (const queue of running) yield* this.#setBackend(queue, VHOST_FILE_UNBIND);
     for (const index of running)
       this.lastAvailIdx[index] = yield* this.#ioctl({ request: "VHOST_GET_VRING_BASE", index });
     yield* this.cleanupNotifiers(transport);
@@ -87,9 +94,13 @@ export class IoctlFrontEnd extends QemuDevice {
       yield* this.#ioctl({ request: "VHOST_SET_VRING_CALL", index, fd: notifiers[which].fd });
   }
 
-  *#run(index: number): Actor {
-    yield* this.#ioctl({ request: "VHOST_NET_SET_BACKEND", index, fd: this.parts.tapFd });
-    this.#running.push(index);
+  *#run(queue: number): Actor {
+    yield* this.#setBackend(queue, this.parts.tapFd);
+    this.#running.push(queue);
+  }
+
+  *#setBackend(index: number, fd: number): Actor {
+    yield* this.#ioctl({ request: "VHOST_NET_SET_BACKEND", index, fd });
   }
 
   *#ioctl(call: VhostIoctl): Actor<number> {

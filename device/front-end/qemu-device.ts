@@ -6,9 +6,6 @@ import { VIRTIO_CONFIG_S_DRIVER_OK } from "../spec/virtio.js";
 import { type DeviceParts, type Notifier, VhostDevice } from "./vhost-device.js";
 import type { QueueConfig, VirtioTransport } from "./virtio-device.js";
 
-/** event_notifier_init(notifier, 1): QEMU's host notifiers are born with a count (virtio_bus_set_host_notifier). */
-export const QEMU_KICK_COUNT = 1;
-
 /** virtio_queue_get_desc_addr is not 0. The registers reach the queue in the queue_enable write (virtio_queue_set_rings). */
 export const isPlaced = ({ enabled, desc }: QueueConfig): boolean => enabled && (desc.lo !== 0 || desc.hi !== 0);
 
@@ -25,7 +22,7 @@ export abstract class QemuDevice extends VhostDevice {
     this.#kicks = parts.notifiers.map(() => undefined);
   }
 
-  protected abstract start(transport: VirtioTransport): Actor;
+  protected abstract start(transport: VirtioTransport, bornWith?: 0 | 1): Actor;
   protected abstract stop(transport: VirtioTransport): Actor;
 
   /** Everything in the vCPU's thread: it resumes when the device is started or stopped. */
@@ -42,6 +39,16 @@ export abstract class QemuDevice extends VhostDevice {
     this.lastAvailIdx.fill(0);
   }
 
+  /** `stop`: set_status with vm_running false. */
+  *vmStop(transport: VirtioTransport): Actor {
+    if (this.started) yield* this.stop(transport);
+  }
+
+  /** `cont`: starts again where GET_VRING_BASE said. */
+  *vmCont(transport: VirtioTransport, bornWith: 0 | 1): Actor {
+    if (transport.status & VIRTIO_CONFIG_S_DRIVER_OK) yield* this.start(transport, bornWith);
+  }
+
   /** vuf_handle_output is empty: a notification before the start has no effect at all. */
   *queueNotify(): Actor {}
 
@@ -50,10 +57,10 @@ export abstract class QemuDevice extends VhostDevice {
   }
 
   /** vhost_dev_enable_notifiers: new eventfds, in the place of traps. */
-  protected *assignNotifiers(transport: VirtioTransport): Actor {
+  protected *assignNotifiers(transport: VirtioTransport, bornWith = this.parts.kickCount): Actor {
     for (const [queue, { kicks }] of this.parts.notifiers.entries()) {
       const kick = kicks[this.#starts % kicks.length]!;
-      yield* kick.eventfd.create(this.parts.kickCount);
+      yield* kick.eventfd.create(bornWith);
       this.#kicks[queue] = kick;
       transport.assignNotifier(queue, kick.eventfd);
     }

@@ -33,7 +33,11 @@ export interface DeviceParts {
   readonly notifiers: readonly QueueNotifiers[];
   readonly config: DeviceCfg;
   readonly queueSize: number;
-  /** The count that a new kick eventfd has. */
+  /**
+   * What kick eventfds are born with. QEMU's host notifiers have 1 (virtio_bus_set_host_notifier: "event_notifier_init
+   * (notifier, 1)"), so that registering one in epoll wakes the back-end. cloud-hypervisor's have 0 in a later version
+   * than the one that was read for its messages.
+   */
   readonly kickCount: 0 | 1;
   readonly note?: Note;
 }
@@ -67,6 +71,12 @@ export abstract class VhostDevice implements VirtioDevice {
   abstract queueEnabled(queue: number, transport: VirtioTransport): Actor;
   abstract reset(transport: VirtioTransport): Actor;
   abstract queueNotify(queue: number): Actor;
+  /** The virtual machine is paused. Ring memory and indices are kept. */
+  abstract vmStop(transport: VirtioTransport): Actor;
+  /** It goes on. @param bornWith count of kick eventfds that are made anew for it */
+  abstract vmCont(transport: VirtioTransport, bornWith: 0 | 1): Actor;
+  /** Disables and enables every queue of a started device, with nothing stopped. */
+  abstract toggle(): Actor;
 
   offeredFeatures(): Features {
     const passed = PASSED_ON.filter((bit) => hasFeature(this.backEndFeatures, bit));

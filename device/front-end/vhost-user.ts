@@ -98,10 +98,16 @@ export class VhostUserFrontEnd extends QemuDevice {
       yield* this.#messenger.send(VHOST_USER_RESET_DEVICE);
   }
 
+  *toggle(): Actor {
+    if (!this.started) return;
+    yield* this.#setEnables(0);
+    yield* this.#setEnables(1);
+  }
+
   /** vuf_start: host notifiers, guest notifiers, vhost_dev_start, unmask. */
-  protected *start(transport: VirtioTransport): Actor {
+  protected *start(transport: VirtioTransport, bornWith?: 0 | 1): Actor {
     this.started = true;
-    yield* this.assignNotifiers(transport);
+    yield* this.assignNotifiers(transport, bornWith);
     yield* this.#setCalls("call"); // MSI-X is off: the guest notifiers are handed over here
     yield* this.#setFeatures(transport.driverFeatures);
     yield* this.#setMemory();

@@ -1,14 +1,13 @@
 // vhostlab boot: one boot with a host directory shared, and one file command in the guest.
 
 import { Argument, type Command } from "commander";
-import { addOptions, enableAtOption, kickCountOption, type Seats, seatOptions } from "../options.js";
+import { addOptions, enableAtOption, type Seats, seatOptions } from "../options.js";
 import type { Context } from "../program.js";
 import type { Scenario } from "../scenario/scenario.js";
 
 interface BootOptions extends Seats {
   readonly share: string;
   readonly enableAt: Scenario["enableAt"];
-  readonly kickCount?: 0 | 1;
 }
 
 export function addBoot(program: Command, context: Context): void {
@@ -22,7 +21,7 @@ export function addBoot(program: Command, context: Context): void {
     .addArgument(new Argument("<command>", "what the guest does").choices(["cat", "ls"]))
     .addArgument(new Argument("<path>", "a path inside the share"))
     .requiredOption("--share <dir>", "the host directory that the guest sees");
-  addOptions(command, ...seatOptions(), enableAtOption(), kickCountOption())
+  addOptions(command, ...seatOptions(), enableAtOption())
     .addHelpText(
       "after",
       `
@@ -39,7 +38,7 @@ Example:
 
 async function boot(guestArgs: readonly string[], options: BootOptions, { engines, output }: Context): Promise<number> {
   const { share, ...chosen } = options;
-  const scenario: Scenario = { ...chosen, delays: [] };
+  const scenario: Scenario = { ...chosen, delays: [], script: "first" };
   const exitCode = await engines.bootOnce(scenario, share, guestArgs, { stdout: output.data, stderr: output.talk });
   return exitCode === 0 ? 0 : 1;
 }

@@ -5,9 +5,10 @@ import {
   addOptions,
   enableAtOption,
   jsonOption,
-  kickCountOption,
   parseCount,
   type Seats,
+  scriptOption,
+  scriptsHelp,
   seatOptions,
 } from "../options.js";
 import type { Context } from "../program.js";
@@ -15,12 +16,13 @@ import { hangReport } from "../report/hang-report.js";
 import { jsonDocument } from "../report/json.js";
 import { type Fact, labelled } from "../report/labelled.js";
 import { statesProgress } from "../report/progress.js";
+import { SCRIPT } from "../scenario/catalog/index.js";
 import type { ExploreResult } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";
 
 interface ExploreOptions extends Seats {
   readonly enableAt: Scenario["enableAt"];
-  readonly kickCount?: 0 | 1;
+  readonly script: Scenario["script"];
   readonly maxExecutions?: number;
   readonly json?: boolean;
 }
@@ -34,15 +36,18 @@ const VERDICTS: Readonly<Record<ExploreResult["verdict"], string>> = {
 export function addExplore(program: Command, context: Context): void {
   const command = program
     .command("explore")
-    .summary("search all interleavings of a first boot")
-    .description("Searches all interleavings of a first boot under a deterministic scheduler, in one thread.");
+    .summary("search all interleavings of a script")
+    .description("Searches all interleavings of a script under a deterministic scheduler, in one thread.");
   const limit = new Option("--max-executions <n>", "give up, incomplete, after so many executions").argParser(
     parseCount,
   );
-  addOptions(command, ...seatOptions(), enableAtOption(), kickCountOption(), limit, jsonOption())
+  addOptions(command, ...seatOptions(), enableAtOption(), scriptOption(), limit, jsonOption())
     .addHelpText(
       "after",
       `
+Scripts:
+${scriptsHelp()}
+
 Exit code: 0 when the search was complete, whatever the verdict; 1 when it was not; 2 for wrong usage.
 
 Example:
@@ -75,10 +80,9 @@ async function explore(options: ExploreOptions, { engines, output }: Context): P
 }
 
 function summary(scenario: Scenario, result: ExploreResult): string {
-  const { guest, frontEnd, backEnd, enableAt, kickCount } = scenario;
-  const axes = [`ring messages at ${enableAt}`, ...(kickCount === undefined ? [] : [`kick count ${kickCount}`])];
   const facts: Fact[] = [
-    ["scenario", [guest, frontEnd, backEnd, ...axes].join(", ")],
+    ["scenario", `${scenario.guest}, ${scenario.frontEnd}, ${scenario.backEnd}, ring messages at ${scenario.enableAt}`],
+    ["script", `${scenario.script}: ${SCRIPT[scenario.script].about}`],
     ["verdict", result.complete ? VERDICTS[result.verdict] : `so far ${VERDICTS[result.verdict]}`],
     ...result.causes.map((cause): Fact => ["cause", cause]),
     ["search", result.complete ? "complete" : "not complete: the limit of executions was reached"],

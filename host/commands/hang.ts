@@ -9,7 +9,6 @@ import {
   delayPointsHelp,
   enableAtOption,
   jsonOption,
-  kickCountOption,
   parseCount,
   type Seats,
   seatOptions,
@@ -36,7 +35,6 @@ interface HangOptions extends Seats {
   readonly boots: number;
   readonly row?: readonly string[];
   readonly enableAt: Scenario["enableAt"];
-  readonly kickCount?: 0 | 1;
   readonly delay: readonly Delay[];
   readonly json?: boolean;
 }
@@ -61,7 +59,7 @@ export function addHang(program: Command, context: Context): void {
         .default(BOOTS),
     )
     .addOption(new Option("--row <id...>", "only these rows").choices(rowIds));
-  addOptions(command, ...seatOptions(), enableAtOption(), kickCountOption(), delayOption(), jsonOption())
+  addOptions(command, ...seatOptions(), enableAtOption(), delayOption(), jsonOption())
     .addHelpText(
       "after",
       `
@@ -99,8 +97,7 @@ async function hang(planned: readonly PlannedRow[], options: HangOptions, contex
   return rows.every((row) => row.held) ? 0 : 1;
 }
 
-function planRows(options: HangOptions, seatNamed: boolean): PlannedRow[] {
-  const { row, guest, frontEnd, backEnd, enableAt, kickCount, delay } = options;
+function planRows({ row, guest, frontEnd, backEnd, enableAt, delay }: HangOptions, seatNamed: boolean): PlannedRow[] {
   if (seatNamed && row) {
     throw new UserError("--row names occupants already: leave out --guest, --front-end and --back-end");
   }
@@ -108,8 +105,7 @@ function planRows(options: HangOptions, seatNamed: boolean): PlannedRow[] {
     ? [{ id: "custom", scenario: { guest, frontEnd, backEnd } }]
     : ROWS.filter(({ id }) => row?.includes(id) ?? true);
   return rows.map(({ id, scenario: seats }) => {
-    const axes = kickCount === undefined ? {} : { kickCount };
-    const scenario: Scenario = { ...seats, enableAt, delays: delay, ...axes };
+    const scenario: Scenario = { ...seats, enableAt, delays: delay, script: "first" };
     return { id, scenario, expected: expectationOf(scenario) };
   });
 }

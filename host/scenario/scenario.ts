@@ -6,9 +6,13 @@ export const GUESTS = ["ovmf"] as const;
 export const FRONT_ENDS = ["qemu-8.1", "qemu-8.2", "cloud-hypervisor", "ioctl"] as const;
 export const BACK_ENDS = ["rekick", "rust-0.10", "c", "kernel"] as const;
 
+/** What the environment does to the machine: one file each under catalog/. */
+export const SCRIPTS = ["first", "reboot", "reset-in-flight", "resume", "resume-uncharged", "toggle"] as const;
+
 export type GuestName = (typeof GUESTS)[number];
 export type FrontEndName = (typeof FRONT_ENDS)[number];
 export type BackEndName = (typeof BACK_ENDS)[number];
+export type ScriptName = (typeof SCRIPTS)[number];
 
 /** A delay before one kind of op of one actor, on real threads. */
 export interface Delay {
@@ -23,7 +27,8 @@ export interface Scenario {
   /** Where the ring messages leave: inside the DRIVER_OK write as QEMU does, or in the queue_enable write. */
   readonly enableAt: "driver-ok" | "queue-enable";
   readonly delays: readonly Delay[];
-  /** The count that a new kick eventfd has; without it, the front-end's own. */
+  readonly script: ScriptName;
+  /** What a new kick eventfd is born with; 1 if it is not said. */
   readonly kickCount?: 0 | 1;
 }
 
@@ -54,6 +59,7 @@ const scenario = (frontEnd: FrontEndName, backEnd: BackEndName): Scenario => ({
   backEnd,
   enableAt: "driver-ok",
   delays: [],
+  script: "first",
 });
 
 /** The published bug, its published fix, the back-end that never had it, and our own. */

@@ -7,10 +7,9 @@ import { controlPlane } from "../../device/back-end/control-plane.js";
 import { KERNEL, Kernel } from "../../device/back-end/kernel.js";
 import { BACK_END_VARIANTS } from "../../device/back-end/variants.js";
 import { userMemory } from "../../device/front-end/address-space.js";
-import { CLOUD_HYPERVISOR_KICK_COUNT, CloudHypervisorFrontEnd } from "../../device/front-end/cloud-hypervisor.js";
+import { CloudHypervisorFrontEnd } from "../../device/front-end/cloud-hypervisor.js";
 import { DeviceCfg } from "../../device/front-end/device-cfg.js";
 import { IoctlFrontEnd } from "../../device/front-end/ioctl.js";
-import { QEMU_KICK_COUNT } from "../../device/front-end/qemu-device.js";
 import { FRONT_END_VARIANTS } from "../../device/front-end/variants.js";
 import type { DeviceParts, Notifier, VhostDevice } from "../../device/front-end/vhost-device.js";
 import { VhostUserFrontEnd } from "../../device/front-end/vhost-user.js";
@@ -74,6 +73,7 @@ export class System {
   readonly backEnd: RingServer;
   /** Where the front-end waits for replies, if it has a channel of messages. */
   readonly replies: ByteStream | undefined;
+  readonly transport: VirtioPci;
   readonly vcpu: WaitRecord;
   /** The control plane if there is one, then data-plane threads. The vCPU is actor 0 of a schedule, these are 1, 2, … */
   readonly loops: readonly LoopActor[];
@@ -135,13 +135,12 @@ export class System {
         return this.#served().handle(message);
       },
     };
-    const isQemu = scenario.frontEnd !== "cloud-hypervisor";
     const device: DeviceParts = {
       ram: this.machine.ram,
       notifiers: queues,
       config: deviceConfig(),
       queueSize: QUEUE_SIZE,
-      kickCount: scenario.kickCount ?? (isQemu ? QEMU_KICK_COUNT : CLOUD_HYPERVISOR_KICK_COUNT),
+      kickCount: scenario.kickCount ?? 1,
       ...(note && { note }),
     };
     const pair = pairOf(scenario, server, device);
@@ -149,14 +148,12 @@ export class System {
     this.backEnd = pair.backEnd;
     this.replies = pair.replies;
     if (note) this.backEnd.note = note;
-    this.machine.plug(
-      SLOT,
-      new VirtioPci(this.machine.bus, this.frontEnd, {
-        classDevice: CLASS_STORAGE_OTHER,
-        enableAt: scenario.enableAt,
-        ...(note && { note }),
-      }),
-    );
+    this.transport = new VirtioPci(this.machine.bus, this.frontEnd, {
+      classDevice: CLASS_STORAGE_OTHER,
+      enableAt: scenario.enableAt,
+      ...(note && { note }),
+    });
+    this.machine.plug(SLOT, this.transport);
 
     this.vcpu = new WaitRecord(sync, VCPU);
     const loop = (name: string, plane: LoopActor["plane"], round: LoopActor["round"]): LoopActor => ({

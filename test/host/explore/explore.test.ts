@@ -92,13 +92,13 @@ describe("replay", () => {
 
   it.each([
     ["", /no schedule/],
-    ["ovmf:qemu-8.1:rust-0.10:driver-ok", /no schedule/],
-    ["ovmf:qemu-8.1:rust-0.10:driver-ok/v1x", /no schedule/],
-    ["ovmf:qemu-8.1:rust-0.10:driver-ok/z1", /no actor "z"|has an actor "z"/],
-    ["ovmf:qemu-9.9:rust-0.10:driver-ok/v1", /front-end "qemu-9.9"/],
-    ["ovmf:qemu-8.1:rust-0.10:driver-ok/d1", /step 1 of the schedule cannot happen/],
-    ["ovmf:qemu-8.1:rust-0.10:driver-ok/h1", /step 1 of the schedule cannot happen/],
-    ["ovmf:qemu-8.1:rust-0.10:driver-ok/v999999c999999", /longer than/],
+    ["ovmf:qemu-8.1:rust-0.10:driver-ok:first", /no schedule/],
+    ["ovmf:qemu-8.1:rust-0.10:driver-ok:first/v1x", /no schedule/],
+    ["ovmf:qemu-8.1:rust-0.10:driver-ok:first/z1", /no actor "z"|has an actor "z"/],
+    ["ovmf:qemu-9.9:rust-0.10:driver-ok:first/v1", /front-end "qemu-9.9"/],
+    ["ovmf:qemu-8.1:rust-0.10:driver-ok:first/d1", /step 1 of the schedule cannot happen/],
+    ["ovmf:qemu-8.1:rust-0.10:driver-ok:first/h1", /step 1 of the schedule cannot happen/],
+    ["ovmf:qemu-8.1:rust-0.10:driver-ok:first/v999999c999999", /longer than/],
   ])("refuses %j in a line", async (schedule, line) => {
     await expect(replay(schedule, { threads: false, times: 1 })).rejects.toMatchObject({
       name: "UserError",
