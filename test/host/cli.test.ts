@@ -333,7 +333,7 @@ describe("the built program", () => {
   it("says wrong usage in one line on standard error and exits 2", async () => {
     const { code, stdout, stderr } = await start([dist("cli.js"), "hang", "--back-end", "none"]);
     expect([code, stdout]).toEqual([2, ""]);
-    expect(stderr).toMatch(/^vhostlab: .*rekick, rust-0.10, c\.\n$/);
+    expect(stderr).toMatch(/^vhostlab: .*rekick, rust-0.10, c, kernel\.\n$/);
   });
 
   // The streams of a child are pipes: a terminal is pretended before picocolors looks.
