@@ -3,7 +3,7 @@
 import type { Cause, ExploreResult, HangReport } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { diagnose } from "../scenario/verdict.js";
-import type { Platform } from "../threads/platform.js";
+import type { ModuleLoader } from "../threads/platform.js";
 import { Execution, World } from "./execution.js";
 import { formatSchedule } from "./schedule.js";
 import { search } from "./visited.js";
@@ -16,11 +16,11 @@ export interface ExploreOptions {
 }
 
 export async function explore(
-  platform: Platform,
+  modules: ModuleLoader,
   scenario: Scenario,
   options: ExploreOptions = {},
 ): Promise<ExploreResult> {
-  const world = await createWorld(platform, scenario);
+  const world = await createWorld(modules, scenario);
   const start = performance.now();
   const found = search(world, {
     maxExecutions: options.maxExecutions ?? MOST_EXECUTIONS,
@@ -47,7 +47,7 @@ export async function explore(
   };
 }
 
-export async function createWorld({ loadModule }: Platform, scenario: Scenario): Promise<World> {
+export async function createWorld({ loadModule }: ModuleLoader, scenario: Scenario): Promise<World> {
   const [ring, guest] = await Promise.all([loadModule("ring"), loadModule(`${scenario.guest}.explored`)]);
   return new World(scenario, ring, guest);
 }

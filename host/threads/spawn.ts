@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
-import { type Platform, type Spawned, spawned } from "./platform.js";
+import { type Platform, type Spawned, threadOf } from "./platform.js";
 
 // Run from its TypeScript source (by a test runner), this module finds what it needs in the build.
 const BUILD = import.meta.url.endsWith(".ts")
@@ -20,7 +20,7 @@ const TABLES_HEAP = { maxYoungGenerationSizeMb: 2 };
 /** @param file the Worker's main file */
 export function spawnActor(actor: number, file = new URL("host/threads/actor.worker.js", BUILD)): Spawned {
   const worker = new Worker(file, { resourceLimits: actor < 2 ? SMALL_HEAP : TABLES_HEAP });
-  return spawned(
+  return threadOf(
     nodeEndpoint(worker),
     (died) => void worker.once("error", died),
     async () => void (await worker.terminate()),
