@@ -37,29 +37,30 @@ function listed(guest: Guest): string[] {
   return all.slice(2).sort();
 }
 
-it.each<[string, () => Backing]>([
-  ["a tree in memory", () => new MemoryBacking({})],
-  ["a host directory", () => new HostDirBacking(share)],
+it.each<[string, number, () => Backing]>([
+  ["a tree in memory, the guest holding all nodes", FILES, () => new MemoryBacking({})],
+  ["a host directory, the guest holding 500, each of which costs a descriptor", 500, () => new HostDirBacking(share)],
 ])(
   "%s",
-  (_title, backing) => {
+  (_title, held, backing) => {
     const guest = new Guest(new FuseSession(backing()));
     guest.init();
     const names = (prefix: string) => Array.from({ length: FILES }, (_, at) => `${prefix}${at}`);
     const content = new Uint8Array(64).fill(0x61);
 
-    const nodes = names("f").map((name) => {
+    const nodes = names("f").map((name, at) => {
       const { nodeid, fh } = guest.created(1n, name);
       guest.wrote(nodeid, fh, 0n, content);
       guest.ok(guest.release(18, nodeid, fh));
+      if (at >= held) guest.forget(nodeid, 1n);
       return nodeid;
     });
-    expect(guest.session.inodes.size).toBe(FILES + 1);
+    expect(guest.session.inodes.size).toBe(held + 1);
     expect(listed(guest)).toEqual(names("f").sort());
 
     for (let at = 0; at < FILES; at += 1) guest.ok(guest.rename(1n, `f${at}`, 1n, `g${at}`));
     expect(listed(guest)).toEqual(names("g").sort());
-    for (const at of [0, 1, FILES - 1]) expect(guest.walk(`g${at}`)).toBe(nodes[at]);
+    for (const at of [0, 1, held - 1]) expect(guest.walk(`g${at}`)).toBe(nodes[at]);
 
     for (const name of names("g")) guest.ok(guest.unlink(1n, name));
     expect(listed(guest)).toEqual([]);
