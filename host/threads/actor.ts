@@ -15,14 +15,14 @@ import { System } from "../scenario/system.js";
 import { ConsoleFlow } from "./flow.js";
 import { type ActorApi, type ActorResult, BOOT_NOTE, type Job, type Setup, type VcpuResult } from "./job.js";
 
-export interface Platform {
+export interface ActorPlatform {
   /** Opens a host directory, where this platform can. */
   openHostDir(path: string): Backing;
   /** Microseconds, comparable between Workers. */
   clock(): number;
 }
 
-export function createActor({ openHostDir, clock }: Platform): ActorApi {
+export function createActor({ openHostDir, clock }: ActorPlatform): ActorApi {
   let setup: Setup;
   let index: number;
   let guestConsole: Parameters<ActorApi["setup"]>[2];
@@ -31,7 +31,7 @@ export function createActor({ openHostDir, clock }: Platform): ActorApi {
     const sync = new SyncMemory(setup.sync);
     const ring = new WebAssembly.Instance(setup.ring, { env: { memory: setup.memory } }).exports;
     const backing = (): Backing =>
-      job.share.kind === "host-dir" ? openHostDir(job.share.path) : new MemoryBacking(MEMORY_TREE, 0n);
+      job.share.kind === "host-dir" ? openHostDir(job.share.path) : new MemoryBacking(MEMORY_TREE);
     // The performer that the notes go to needs records that the system allocates: tied here, before anybody runs.
     let performer: ThreadPerformer | undefined;
     const note = job.trace ? (name: string, detail: string) => performer?.note(name, detail) : undefined;
@@ -68,7 +68,6 @@ export function createActor({ openHostDir, clock }: Platform): ActorApi {
         flow.sent(bytes.length, () => system.steering.stopping);
       };
       // On this thread a guest runs to its end within one step of the script: its exits are performed inside it.
-      // biome-ignore lint/correctness/useYield: see above
       const guest: RunGuest = function* (exits) {
         exitCode = runWasiGuest(setup.guest, setup.memory, exits, (exit) => performer.run(exit), job.guestArgs, {
           stdout: print(1),
