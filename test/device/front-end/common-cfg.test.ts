@@ -8,11 +8,13 @@ function commonCfg(queueSizes = [128, 64]) {
   const notes: string[] = [];
   const enabled: number[] = [];
   const statusWrites: number[] = [];
+  const vectorChanges: [queue: number, old: number][] = [];
   let generation = 0;
   const cfg = new CommonCfg(
     0x1000,
     {
       queueSizes,
+      vectors: 3,
       offeredFeatures: () => [0x30000001, 0x00000001],
       configGeneration: () => generation,
       *writeStatus(written) {
@@ -23,6 +25,10 @@ function commonCfg(queueSizes = [128, 64]) {
         enabled.push(queue);
         return undefined;
       },
+      *queueVectorChanged(queue, old) {
+        vectorChanges.push([queue, old]);
+        yield* [];
+      },
     },
     (name, detail) => notes.push(`${name} ${detail}`),
   );
@@ -31,6 +37,7 @@ function commonCfg(queueSizes = [128, 64]) {
     notes,
     enabled,
     statusWrites,
+    vectorChanges,
     bugs: () => notes.filter((note) => note.startsWith("Driver bug")),
     setGeneration: (value: number) => {
       generation = value;
