@@ -126,7 +126,9 @@ class Model {
   }
 
   wfi(): number {
-    const levels = this.fds.flatMap(({ count, route }) => (route?.trigger === "level" && count ? [route.interrupt] : []));
+    const levels = this.fds.flatMap(({ count, route }) =>
+      route?.trigger === "level" && count ? [route.interrupt] : [],
+    );
     const pending = new Set([...this.latch, ...this.lines, ...levels]);
     this.latch.clear();
     return [...pending].reduce((bits, n) => bits + 2 ** n, 0);

@@ -115,7 +115,14 @@ export class Rig {
       });
       const plain = (name: string) => described(new EventFd(this.sync, `q${q}.${name}`));
       const kill = doorbell.slot(`q${q}.kill`);
-      return { doorbell, kicks, kill, call: described(this.irq.irqfd(`q${q}.call`)), maskedCall: plain("masked-call"), err: plain("err") };
+      return {
+        doorbell,
+        kicks,
+        kill,
+        call: described(this.irq.irqfd(`q${q}.call`)),
+        maskedCall: plain("masked-call"),
+        err: plain("err"),
+      };
     });
     this.backEnd = new BackEnd({
       sync: this.sync,

@@ -26,7 +26,10 @@ const CONFIG_VECTOR = COMMON + 16;
 const QUEUE_VECTOR = COMMON + 26;
 
 class Guest extends Machine {
-  constructor(backEnd: keyof typeof BACK_END_VARIANTS = "rekick", enableAt: VirtioPciOptions["enableAt"] = "driver-ok") {
+  constructor(
+    backEnd: keyof typeof BACK_END_VARIANTS = "rekick",
+    enableAt: VirtioPciOptions["enableAt"] = "driver-ok",
+  ) {
     super(FRONT_END_VARIANTS["qemu-8.1"], BACK_END_VARIANTS[backEnd], { enableAt });
     this.connect();
     this.reset();

@@ -169,7 +169,10 @@ describe("against a plain model", () => {
   const command = fc.oneof(
     { weight: 4, arbitrary: fc.record({ do: fc.constant("mask" as const), vector, masked: fc.boolean() }) },
     { weight: 4, arbitrary: fc.record({ do: fc.constant("notify" as const), vector }) },
-    fc.record({ do: fc.constant("control" as const), value: fc.constantFrom(0, ENABLE, ENABLE, ENABLE | MASKALL, MASKALL) }),
+    fc.record({
+      do: fc.constant("control" as const),
+      value: fc.constantFrom(0, ENABLE, ENABLE, ENABLE | MASKALL, MASKALL),
+    }),
     fc.record({ do: fc.constant("pba" as const) }),
     fc.record({ do: fc.constant("data" as const), vector, data: fc.nat(30) }),
   );
@@ -204,7 +207,8 @@ describe("against a plain model", () => {
           const messages = log().filter((line) => line.startsWith("send"));
           expect(messages).toEqual(expected.map((data) => `send 0:0 ${data}`));
           sent += messages.length;
-          if (each.do === "pba") expect(r(PBA)).toBe(vectors.reduce((bits, v, i) => bits + (v.pending ? 2 ** i : 0), 0));
+          if (each.do === "pba")
+            expect(r(PBA)).toBe(vectors.reduce((bits, v, i) => bits + (v.pending ? 2 ** i : 0), 0));
         }
       }),
       { seed: 7, numRuns: 300 },
