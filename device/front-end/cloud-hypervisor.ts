@@ -84,9 +84,18 @@ export class CloudHypervisorFrontEnd extends VhostDevice {
   }
 
   /** reset_vhost_user: no GET_VRING_BASE, so nobody waits for a worker that has taken its kick. */
-  *reset(): Actor {
+  *reset(transport: VirtioTransport): Actor {
     this.started = false;
     for (const queue of this.#queues.splice(0)) yield* this.#setEnable(queue, 0);
+    yield* transport.clearGuestNotifiers();
+  }
+
+  /** The back-end keeps its call eventfd: what masks a vector is where that leads. */
+  *maskCall(): Actor {}
+
+  // biome-ignore lint/correctness/useYield: there is no second eventfd to look at
+  *callPending(): Actor<boolean> {
+    return false;
   }
 
   /** pause_vhost_user: ENABLE(0) for all queues; rings, eventfds and what is in them are kept. */
@@ -117,6 +126,7 @@ export class CloudHypervisorFrontEnd extends VhostDevice {
       for (const queue of this.queueSizes.keys()) transport.assignNotifier(queue, this.#kick(queue).eventfd);
       this.#notifiersAssigned = true;
     }
+    yield* transport.setGuestNotifiers(this.guestNotifiers);
     const backEndBit = this.backEndFeatures & (1n << BigInt(VHOST_USER_F_PROTOCOL_FEATURES));
     yield* to.sendAcked(VHOST_USER_SET_FEATURES, u64(asU64(transport.driverFeatures) | backEndBit));
     const regions = memoryRegions(this.parts.ram);
@@ -130,10 +140,11 @@ export class CloudHypervisorFrontEnd extends VhostDevice {
 
   /** A queue's NUM and addresses go by its maximum size, whatever the driver has chosen. */
   *#setUpQueues(queues: readonly number[], transport: VirtioTransport): Actor {
-    const rings = queues.flatMap((queue) => {
-      const areas = this.placed(queue, this.queueSizes[queue]!, transport);
-      return areas ? [{ queue, areas }] : [];
-    });
+    const rings: { queue: number; areas: RingAreas }[] = [];
+    for (const queue of queues) {
+      const areas = yield* this.placed(queue, this.queueSizes[queue]!, transport);
+      if (areas) rings.push({ queue, areas });
+    }
     for (const { queue, areas } of rings)
       yield* this.#messenger.sendAcked(VHOST_USER_SET_VRING_NUM, state(queue, areas.size));
     for (const { queue, areas } of rings) yield* this.#setUpQueue(queue, areas);

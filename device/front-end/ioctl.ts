@@ -47,6 +47,12 @@ export class IoctlFrontEnd extends QemuDevice {
     else if (yield* this.#setUpQueue(queue, transport)) yield* this.#run(queue);
   }
 
+  /** vhost_virtqueue_mask. */
+  *maskCall(index: number, masked: boolean): Actor {
+    const { call, maskedCall } = this.parts.notifiers[index]!;
+    yield* this.#ioctl({ request: "VHOST_SET_VRING_CALL", index, fd: masked ? maskedCall.fd : call.fd });
+  }
+
   /** There is no disabled state. What comes nearest: no backend, and the backend again. */
   *toggle(): Actor {
     const running = this.#running.splice(0);
@@ -57,7 +63,7 @@ export class IoctlFrontEnd extends QemuDevice {
   /** vhost_net_start: notifiers, vhost_dev_start, then the backend of each ring, by which the kernel serves it. */
   protected *start(transport: VirtioTransport, bornWith?: 0 | 1): Actor {
     this.started = true;
-    yield* this.#setCalls("call");
+    yield* transport.setGuestNotifiers(this.guestNotifiers);
     yield* this.assignNotifiers(transport, bornWith);
     yield* this.#ioctl({ request: "VHOST_SET_FEATURES", features: asU64(transport.driverFeatures) });
     yield* this.#ioctl({ request: "VHOST_SET_MEM_TABLE", regions: memoryRegions(this.parts.ram) });
@@ -69,12 +75,14 @@ export class IoctlFrontEnd extends QemuDevice {
   /** vhost_virtqueue_start. A queue without an address is skipped. @returns whether it was set up */
   *#setUpQueue(index: number, transport: VirtioTransport): Actor<boolean> {
     const config = transport.queues[index]!;
-    const areas = isPlaced(config) ? this.placed(index, config.size, transport) : undefined;
+    const areas = isPlaced(config) ? yield* this.placed(index, config.size, transport) : undefined;
     if (!areas) return false;
     yield* this.#ioctl({ request: "VHOST_SET_VRING_NUM", index, num: areas.size });
     yield* this.#ioctl({ request: "VHOST_SET_VRING_BASE", index, num: this.lastAvailIdx[index]! });
     yield* this.#ioctl({ request: "VHOST_SET_VRING_ADDR", ...vringAddr(index, areas) });
     yield* this.#ioctl({ request: "VHOST_SET_VRING_KICK", index, fd: this.kick(index).fd });
+    if (yield* this.callsNobody(index, transport))
+      yield* this.#ioctl({ request: "VHOST_SET_VRING_CALL", index, fd: VHOST_FILE_UNBIND });
     return true;
   }
 
@@ -85,13 +93,8 @@ export class IoctlFrontEnd extends QemuDevice {
     for (const index of running)
       this.lastAvailIdx[index] = yield* this.#ioctl({ request: "VHOST_GET_VRING_BASE", index });
     yield* this.cleanupNotifiers(transport);
-    yield* this.#setCalls("maskedCall");
+    yield* transport.clearGuestNotifiers();
     this.started = false;
-  }
-
-  *#setCalls(which: "call" | "maskedCall"): Actor {
-    for (const [index, notifiers] of this.parts.notifiers.entries())
-      yield* this.#ioctl({ request: "VHOST_SET_VRING_CALL", index, fd: notifiers[which].fd });
   }
 
   *#run(queue: number): Actor {

@@ -3,6 +3,7 @@
 
 import type { Actor } from "../../vm/sync/op.js";
 import { VIRTIO_CONFIG_S_DRIVER_OK } from "../spec/virtio.js";
+import { VIRTIO_MSI_NO_VECTOR } from "../spec/virtio-pci.js";
 import { type DeviceParts, type Notifier, VhostDevice } from "./vhost-device.js";
 import type { QueueConfig, VirtioTransport } from "./virtio-device.js";
 
@@ -51,6 +52,20 @@ export abstract class QemuDevice extends VhostDevice {
 
   /** vuf_handle_output is empty: a notification before the start has no effect at all. */
   *queueNotify(): Actor {}
+
+  /** vhost_virtqueue_pending. */
+  *callPending(queue: number): Actor<boolean> {
+    return (yield* this.parts.notifiers[queue]!.maskedCall.eventfd.read()) > 0;
+  }
+
+  /**
+   * The end of vhost_virtqueue_start: "Clear and discard previous events if any."
+   * @returns whether the ring gets no call at all: interrupts go by vectors, and the queue has none
+   */
+  protected *callsNobody(queue: number, transport: VirtioTransport): Actor<boolean> {
+    yield* this.callPending(queue);
+    return transport.msixEnabled && transport.queues[queue]!.msixVector === VIRTIO_MSI_NO_VECTOR;
+  }
 
   protected kick(queue: number): Notifier {
     return this.#kicks[queue]!;

@@ -1,5 +1,6 @@
 // A virtio-fs device whose rings somebody else serves: what every front-end of one does alike, and what it is made of.
 
+import type { Irqfd } from "../../vm/irq.js";
 import type { GuestMemory } from "../../vm/memory.js";
 import type { EventFd } from "../../vm/sync/eventfd.js";
 import type { Actor } from "../../vm/sync/op.js";
@@ -23,7 +24,7 @@ export interface QueueNotifiers {
   /** Host notifiers (kick): as many as can be alive at once. */
   readonly kicks: readonly Notifier[];
   /** Guest notifier (call), and the one that is handed out while no guest notifier is active. */
-  readonly call: Notifier;
+  readonly call: { readonly fd: number; readonly eventfd: Irqfd };
   readonly maskedCall: Notifier;
   readonly err: Notifier;
 }
@@ -71,6 +72,8 @@ export abstract class VhostDevice implements VirtioDevice {
   abstract queueEnabled(queue: number, transport: VirtioTransport): Actor;
   abstract reset(transport: VirtioTransport): Actor;
   abstract queueNotify(queue: number): Actor;
+  abstract maskCall(queue: number, masked: boolean): Actor;
+  abstract callPending(queue: number): Actor<boolean>;
   /** The virtual machine is paused. Ring memory and indices are kept. */
   abstract vmStop(transport: VirtioTransport): Actor;
   /** It goes on. @param bornWith count of kick eventfds that are made anew for it */
@@ -93,12 +96,16 @@ export abstract class VhostDevice implements VirtioDevice {
     return isr;
   }
 
+  protected get guestNotifiers(): readonly Irqfd[] {
+    return this.parts.notifiers.map(({ call }) => call.eventfd);
+  }
+
   /** Where a queue of `size` entries lies. Without a place in RAM it is not started, and the driver is told. */
-  protected placed(queue: number, size: number, transport: VirtioTransport): RingAreas | undefined {
+  protected *placed(queue: number, size: number, transport: VirtioTransport): Actor<RingAreas | undefined> {
     const areas = placeRing(this.parts.ram, queue, size, transport.queues[queue]!);
     if (!areas) {
       this.parts.note?.("Driver bug", `q${queue}: the ring is not in guest RAM or not aligned (virtio 1.4, 2.7)`);
-      transport.setNeedsReset();
+      yield* transport.setNeedsReset();
     }
     return areas;
   }

@@ -30,7 +30,7 @@ import {
   VHOST_USER_SET_VRING_NUM,
 } from "../spec/vhost-user.js";
 import type { Channel } from "../vhost-user/channel.js";
-import { request } from "../vhost-user/message.js";
+import { request, vringFd } from "../vhost-user/message.js";
 import type { Region } from "../vhost-user/payload.js";
 import { hasFeature } from "../vhost-user/table.js";
 import { memoryRegions, vringAddr } from "./address-space.js";
@@ -98,6 +98,12 @@ export class VhostUserFrontEnd extends QemuDevice {
       yield* this.#messenger.send(VHOST_USER_RESET_DEVICE);
   }
 
+  /** vhost_virtqueue_mask. */
+  *maskCall(queue: number, masked: boolean): Actor {
+    const { call, maskedCall } = this.parts.notifiers[queue]!;
+    yield* this.#messenger.sendFd(VHOST_USER_SET_VRING_CALL, queue, masked ? maskedCall : call);
+  }
+
   *toggle(): Actor {
     if (!this.started) return;
     yield* this.#setEnables(0);
@@ -108,24 +114,26 @@ export class VhostUserFrontEnd extends QemuDevice {
   protected *start(transport: VirtioTransport, bornWith?: 0 | 1): Actor {
     this.started = true;
     yield* this.assignNotifiers(transport, bornWith);
-    yield* this.#setCalls("call"); // MSI-X is off: the guest notifiers are handed over here
+    yield* transport.setGuestNotifiers(this.guestNotifiers);
     yield* this.#setFeatures(transport.driverFeatures);
     yield* this.#setMemory();
-    for (const queue of this.parts.notifiers.keys()) yield* this.#startQueue(queue, transport);
+    for (const queue of this.queueSizes.keys()) yield* this.#startQueue(queue, transport);
     yield* this.#setEnables(1);
-    yield* this.#setCalls("call");
+    // "guest_notifier_mask/pending not used yet, so just unmask everything here": whatever vectors say.
+    for (const queue of this.queueSizes.keys()) yield* this.maskCall(queue, false);
   }
 
   /** vhost_virtqueue_start. A queue without an address is skipped. @returns whether it was started */
   *#startQueue(queue: number, transport: VirtioTransport): Actor<boolean> {
     const to = this.#messenger;
     const config = transport.queues[queue]!;
-    const areas = isPlaced(config) ? this.placed(queue, config.size, transport) : undefined;
+    const areas = isPlaced(config) ? yield* this.placed(queue, config.size, transport) : undefined;
     if (!areas) return false;
     yield* to.send(VHOST_USER_SET_VRING_NUM, state(queue, areas.size));
     yield* to.send(VHOST_USER_SET_VRING_BASE, state(queue, this.lastAvailIdx[queue]!));
     yield* to.send(VHOST_USER_SET_VRING_ADDR, { kind: "vringAddr", ...vringAddr(queue, areas) });
     yield* to.sendFd(VHOST_USER_SET_VRING_KICK, queue, this.kick(queue));
+    if (yield* this.callsNobody(queue, transport)) yield* to.send(VHOST_USER_SET_VRING_CALL, vringFd(queue, "no fd"));
     return true;
   }
 
@@ -137,15 +145,9 @@ export class VhostUserFrontEnd extends QemuDevice {
       const base = yield* this.#messenger.exchange(request(VHOST_USER_GET_VRING_BASE, state(queue, 0)));
       this.lastAvailIdx[queue] = base.payload.kind === "vringState" ? base.payload.num & 0xffff : 0;
     }
-    yield* this.#setCalls("maskedCall");
+    yield* transport.clearGuestNotifiers();
     yield* this.cleanupNotifiers(transport);
     this.started = false;
-  }
-
-  *#setCalls(which: "call" | "maskedCall"): Actor {
-    for (const [queue, notifiers] of this.parts.notifiers.entries()) {
-      yield* this.#messenger.sendFd(VHOST_USER_SET_VRING_CALL, queue, notifiers[which]);
-    }
   }
 
   /** vhost_user_set_features: what the guest accepted, with bit 30 (7.2 and later). */

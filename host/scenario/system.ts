@@ -118,7 +118,9 @@ export class System {
         const eventfd = new EventFd(sync, `q${q}.${name}`);
         return { fd: descriptors.add({ kind: "eventfd", eventfd }), eventfd };
       };
-      return { doorbell, kicks, kill, call: plain("call"), maskedCall: plain("masked-call"), err: plain("err") };
+      const eventfd = this.machine.irq.irqfd(`q${q}.call`);
+      const call = { fd: descriptors.add({ kind: "eventfd", eventfd }), eventfd };
+      return { doorbell, kicks, kill, call, maskedCall: plain("masked-call"), err: plain("err") };
     });
 
     const server: Omit<RingServerParts, "variant"> = {
@@ -148,7 +150,7 @@ export class System {
     this.backEnd = pair.backEnd;
     this.replies = pair.replies;
     if (note) this.backEnd.note = note;
-    this.transport = new VirtioPci(this.machine.bus, this.frontEnd, {
+    this.transport = new VirtioPci(this.machine, this.frontEnd, {
       classDevice: CLASS_STORAGE_OTHER,
       enableAt: scenario.enableAt,
       ...(note && { note }),

@@ -3,6 +3,7 @@
 import { KERNEL, Kernel } from "../../device/back-end/kernel.js";
 import type { VhostIoctl } from "../../device/spec/vhost.js";
 import { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../../device/spec/virtq.js";
+import { InterruptController } from "../../vm/irq.js";
 import { GuestMemory } from "../../vm/memory.js";
 import { RegionTable } from "../../vm/regions.js";
 import { Descriptors } from "../../vm/sync/descriptors.js";
@@ -23,16 +24,18 @@ export const AREAS = { desc: 0x10_0000, avail: 0x10_0800, used: 0x10_1000, buffe
 
 export class KernelRig {
   readonly sync = SyncMemory.create();
+  readonly irq = new InterruptController(this.sync);
   readonly memory = GuestMemory.allocate(RAM_BYTES);
   readonly ram = new GuestMemory(this.memory, this.sync);
   readonly view = new DataView(this.memory.buffer);
   readonly descriptors = new Descriptors();
   readonly doorbell = new Doorbell(this.sync, "epoll");
   readonly queues = [0, 1].map((q) => {
-    const plain = (name: string) => {
-      const eventfd = new EventFd(this.sync, `q${q}.${name}`);
-      return { eventfd, fd: this.descriptors.add({ kind: "eventfd", eventfd }) };
-    };
+    const described = <E extends EventFd>(eventfd: E) => ({
+      eventfd,
+      fd: this.descriptors.add({ kind: "eventfd", eventfd }),
+    });
+    const plain = (name: string) => described(new EventFd(this.sync, `q${q}.${name}`));
     const kicks = [0, 1].map((g) => {
       const watched = this.doorbell.slot(`q${q}.kick${g}`);
       return { ...watched, fd: this.descriptors.add({ kind: "kick", doorbell: this.doorbell, ...watched }) };
@@ -42,7 +45,7 @@ export class KernelRig {
       doorbell: this.doorbell,
       kicks,
       kill,
-      call: plain("call"),
+      call: described(this.irq.irqfd(`q${q}.call`)),
       maskedCall: plain("masked-call"),
       err: plain("err"),
     };

@@ -5,16 +5,20 @@ import { describe, expect, it, test } from "vitest";
 import { DeviceCfg } from "../../../device/front-end/device-cfg.js";
 import { IoctlFrontEnd } from "../../../device/front-end/ioctl.js";
 import { BackEndError } from "../../../device/front-end/vhost-device.js";
-import type { VirtioTransport } from "../../../device/front-end/virtio-device.js";
+import type { VirtioDevice, VirtioTransport } from "../../../device/front-end/virtio-device.js";
+import { VIRTIO_MSI_NO_VECTOR } from "../../../device/spec/virtio-pci.js";
 import type { VhostIoctl } from "../../../device/spec/vhost.js";
 import type { EventFd } from "../../../vm/sync/eventfd.js";
+import type { Actor } from "../../../vm/sync/op.js";
 import { AREAS, KernelRig } from "../kernel-rig.js";
 import { run } from "../../vm/run.js";
 
 const DRIVER_OK = 0x0f;
 
-/** A started driver's transport: ring 1 (or those of `enabled`) where the rig's driver has it. */
+/** A driver's transport: ring 1 where the rig's driver has it; interrupts by the line, or by vectors that it has not set. */
 class Transport implements VirtioTransport {
+  device!: VirtioDevice;
+  msixEnabled = false;
   status = 0;
   readonly driverFeatures = [0, 1] as const;
   readonly notifiers = new Map<number, EventFd>();
@@ -23,7 +27,14 @@ class Transport implements VirtioTransport {
 
   queue(enabled: boolean, desc = 0x8000_0000 + AREAS.desc) {
     const gpa = (lo: number) => ({ lo, hi: 0 });
-    return { size: 4, enabled, desc: gpa(desc), driver: gpa(0x8010_0800), device: gpa(0x8010_1000) };
+    return {
+      size: 4,
+      enabled,
+      msixVector: VIRTIO_MSI_NO_VECTOR,
+      desc: gpa(desc),
+      driver: gpa(0x8010_0800),
+      device: gpa(0x8010_1000),
+    };
   }
 
   assignNotifier(queue: number, eventfd: EventFd): void {
@@ -34,9 +45,16 @@ class Transport implements VirtioTransport {
     this.notifiers.delete(queue);
   }
 
-  raiseIsr(): void {}
+  *setGuestNotifiers(calls: readonly unknown[]): Actor {
+    if (!this.msixEnabled) for (const queue of calls.keys()) yield* this.device.maskCall(queue, false);
+  }
 
-  setNeedsReset(): void {
+  *clearGuestNotifiers(): Actor {
+    if (!this.msixEnabled) for (const queue of this.queues.keys()) yield* this.device.maskCall(queue, true);
+  }
+
+  // biome-ignore lint/correctness/useYield: no interrupt follows here
+  *setNeedsReset(): Actor {
     this.needsReset = true;
   }
 }
@@ -73,6 +91,7 @@ function setUp() {
     },
   });
   const transport = new Transport();
+  transport.device = frontEnd;
   const setStatus = (next: number): void => {
     const old = transport.status;
     transport.status = next;
@@ -186,6 +205,14 @@ describe("in order", () => {
     expect(ioctls()).toEqual(HEAD);
     setStatus(0x0b);
     expect(ioctls()).toEqual(STOP.slice(2));
+  });
+
+  test("with MSI-X a queue without a vector calls nobody", () => {
+    const { setStatus, ioctls, transport } = connected();
+    transport.msixEnabled = true;
+    setStatus(DRIVER_OK);
+    const started = [...ring(1), "SET_VRING_CALL q1 -1", "NET_SET_BACKEND q1 socket"];
+    expect(ioctls()).toEqual([...HEAD.slice(2), ...started]);
   });
 
   it("in the queue_enable write: the first queue starts the device, a later one itself", () => {

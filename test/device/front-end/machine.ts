@@ -72,7 +72,7 @@ export class Machine {
       frontEnd === "cloud-hypervisor"
         ? new CloudHypervisorFrontEnd(parts)
         : new VhostUserFrontEnd({ ...parts, variant: frontEnd });
-    this.pci = new VirtioPci(this.bus, this.frontEnd, {
+    this.pci = new VirtioPci({ bus: this.bus, irq: this.rig.irq }, this.frontEnd, {
       classDevice: 0x0180,
       enableAt: options.enableAt ?? "driver-ok",
       note,
