@@ -97,7 +97,9 @@ export class System {
         const eventfd = new EventFd(sync, `q${q}.${name}`);
         return { fd: descriptors.add({ kind: "eventfd", eventfd }), eventfd };
       };
-      return { doorbell, kicks, kill, call: plain("call"), maskedCall: plain("masked-call"), err: plain("err") };
+      const eventfd = this.machine.irq.irqfd(`q${q}.call`);
+      const call = { fd: descriptors.add({ kind: "eventfd", eventfd }), eventfd };
+      return { doorbell, kicks, kill, call, maskedCall: plain("masked-call"), err: plain("err") };
     });
 
     this.backEnd = new BackEnd({
@@ -128,7 +130,7 @@ export class System {
       queueSize: QUEUE_SIZE,
       ...(note && { note }),
     });
-    this.transport = new VirtioPci(this.machine.bus, this.frontEnd, {
+    this.transport = new VirtioPci(this.machine, this.frontEnd, {
       classDevice: CLASS_STORAGE_OTHER,
       enableAt: scenario.enableAt,
       ...(note && { note }),
