@@ -4,7 +4,7 @@
 import { proxy } from "comlink";
 import type { RingExports } from "../../device/virtqueue.js";
 import { GuestMemory } from "../../vm/memory.js";
-import type { TraceEvent } from "../../vm/sync/trace.js";
+import type { Trace } from "../../vm/sync/trace.js";
 import { SyncMemory } from "../../vm/sync/words.js";
 import { LabError } from "../errors.js";
 import type { HangReport } from "../scenario/outcome.js";
@@ -19,7 +19,7 @@ import { loadModule, type Spawned, spawnActor } from "./spawn.js";
 const WATCHDOG_MS = 10_000;
 const LOOK_EVERY_MS = 1;
 
-export interface Life {
+export interface Life extends Trace {
   /** Boots that came to their end. */
   readonly completed: number;
   readonly exitCode: number;
@@ -27,7 +27,6 @@ export interface Life {
   readonly hang?: HangReport;
   /** The boot after them neither ended nor was found hung. */
   readonly undecided: boolean;
-  readonly events: readonly TraceEvent[];
 }
 
 export type Print = (fd: 1 | 2, bytes: Uint8Array) => void | Promise<void>;
@@ -90,12 +89,15 @@ export class Lab {
     const { completed, exitCode, printed } = results[0]!;
     await printer.out(printed);
     const phase = completed === 0 ? "first" : "reboot";
+    const names = [VCPU, ...system.loops.map((loop) => loop.name)];
+    const dropped = results.flatMap(({ dropped }, i) => (dropped > 0 ? [[names[i], dropped]] : []));
     return {
       completed,
       exitCode,
       ...(hang && { hang: { ...hang, phase, boot: Math.max(completed, 1) } }),
       undecided: verdict === "undecided",
       events: results.flatMap((result) => result.events).sort((a, b) => a.at - b.at),
+      ...(dropped.length > 0 && { dropped: Object.fromEntries(dropped) }),
     };
   }
 
