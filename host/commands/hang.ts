@@ -76,10 +76,12 @@ while the ring was disabled), "never" is none. Hangs by other causes are counted
 apart. Of a pair that is in none of the rows nothing is expected, nor that the
 published pair hangs with --delay or another --enable-at: its counts are shown.
 
+A trace is of the hang that is shown, in a run of its own; when nothing hung, of a
+boot of the last row.
+
 Examples:
   $ vhostlab hang --row seed --boots 100
-  $ vhostlab hang --row seed --trace hang.json
-The trace is of the hang that is shown, in a run of its own; when nothing hung, of the last boot.`,
+  $ vhostlab hang --row seed --trace hang.json`,
     )
     .action(async (options: HangOptions) => {
       const seatNamed = SEATS.some((seat) => command.getOptionValueSource(seat) === "cli");

@@ -105,15 +105,10 @@ export async function runBoots(
 }
 
 /** The events since the last boot began; for a first boot everything since power-on. */
-function lastBoot({ events, dropped = {} }: Trace): Trace {
+function lastBoot({ events, dropped }: Trace): Trace {
   const begin = events.findLast(({ kind, name }) => kind === "note" && name === BOOT_NOTE);
   const start = begin === undefined || begin.detail === "1" ? Number.NEGATIVE_INFINITY : begin.at;
-  // Who has recorded something from before has lost nothing since.
-  const lost = Object.entries(dropped).filter(
-    ([actor]) => !events.some((event) => event.actor === actor && event.at < start),
-  );
-  return {
-    events: events.filter(({ at }) => at >= start),
-    ...(lost.length > 0 && { dropped: Object.fromEntries(lost) }),
-  };
+  const since = events.filter(({ at }) => at >= start);
+  // Where there is something from before, nothing is missing since.
+  return { events: since, ...(dropped && since.length === events.length && { dropped }) };
 }

@@ -12,7 +12,7 @@ import type { Scenario } from "../scenario/scenario.js";
 import { System, VCPU } from "../scenario/system.js";
 import { diagnose, stuck } from "../scenario/verdict.js";
 import { ConsoleFlow } from "./flow.js";
-import type { Job, VcpuResult } from "./job.js";
+import type { ActorResult, Job, VcpuResult } from "./job.js";
 import { loadModule, type Spawned, spawnActor } from "./spawn.js";
 
 /** Without a verdict and without anybody having moved for this long, the watchdog says "undecided". */
@@ -89,15 +89,12 @@ export class Lab {
     const { completed, exitCode, printed } = results[0]!;
     await printer.out(printed);
     const phase = completed === 0 ? "first" : "reboot";
-    const names = [VCPU, ...system.loops.map((loop) => loop.name)];
-    const dropped = results.flatMap(({ dropped }, i) => (dropped > 0 ? [[names[i], dropped]] : []));
     return {
       completed,
       exitCode,
       ...(hang && { hang: { ...hang, phase, boot: Math.max(completed, 1) } }),
       undecided: verdict === "undecided",
-      events: results.flatMap((result) => result.events).sort((a, b) => a.at - b.at),
-      ...(dropped.length > 0 && { dropped: Object.fromEntries(dropped) }),
+      ...joined([VCPU, ...system.loops.map((loop) => loop.name)], results),
     };
   }
 
@@ -156,6 +153,19 @@ class Printer {
     while (this.#taken < bytes) await new Promise<void>((resolve) => (this.#more = resolve));
     await Promise.all(this.#pending);
   }
+}
+
+/** What the actors recorded, from where all of them have a record: what one gave and another took are both in it. */
+function joined(actors: readonly string[], results: readonly ActorResult[]): Trace {
+  const begins = results.map(({ events, dropped }) => (dropped > 0 ? events[0]!.at : Number.NEGATIVE_INFINITY));
+  const start = Math.max(...begins);
+  const kept = results.map(({ events }) => events.filter(({ at }) => at >= start));
+  const missing = results.map(({ events, dropped }, i) => dropped + events.length - kept[i]!.length);
+  const dropped = actors.map((actor, i) => [actor, missing[i]!] as const).filter(([, count]) => count > 0);
+  return {
+    events: kept.flat().sort((a, b) => a.at - b.at),
+    ...(dropped.length > 0 && { dropped: Object.fromEntries(dropped) }),
+  };
 }
 
 /** Looks until the guest's boots are over, an actor failed, a hang is decided, or nothing can be said. */
