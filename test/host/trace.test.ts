@@ -108,13 +108,13 @@ describe("--trace", () => {
     };
     const never = { ...EXPLORED, verdict: "never", causes: [], hangs: [] } as const;
     await runWith({ explore: async () => never, replay }, ["explore", "--back-end", "c", "--trace", path]);
-    expect(asked).toEqual(["ovmf:qemu-8.1:c:driver-ok/"]);
+    expect(asked).toEqual(["ovmf:qemu-8.1:c:driver-ok:first/"]);
     expect(written(path)).toContain("q1.kick.read");
   });
 
   it("of replay writes the first run, by the scenario that the schedule names", async () => {
     const path = file("replay.json");
-    const schedule = "ovmf:qemu-8.2:rust-0.10:driver-ok/v1";
+    const schedule = "ovmf:qemu-8.2:rust-0.10:driver-ok:first/v1";
     await runWith({ replay: async () => [hang] }, ["replay", schedule, "--threads", "--trace", path]);
     expect(read(path).metadata).toMatchObject({ schedule, scenario: scenarioOf("fix") });
     expect(written(path)).toContain("q1.kick.read");
@@ -124,7 +124,7 @@ describe("--trace", () => {
     ["hang", ["hang"]],
     ["boot", ["boot", "--share", ".", "ls", "."]],
     ["explore", ["explore"]],
-    ["replay", ["replay", "ovmf:qemu-8.1:rust-0.10:driver-ok/v1"]],
+    ["replay", ["replay", "ovmf:qemu-8.1:rust-0.10:driver-ok:first/v1"]],
   ])("of %s to where nothing can be written is one line and exit 2, before anything runs", async (_, argv) => {
     for (const path of [directory, join(directory, "missing", "x.json")]) {
       const { exitCode, data, talk } = await runWith({}, [...argv, "--trace", path]);
