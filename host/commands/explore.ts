@@ -1,6 +1,7 @@
 // vhostlab explore: every interleaving of one first boot.
 
 import { type Command, Option } from "commander";
+import { formatSchedule } from "../explore/schedule.js";
 import {
   addOptions,
   enableAtOption,
@@ -13,12 +14,12 @@ import {
   traceOption,
 } from "../options.js";
 import type { Context } from "../program.js";
+import { big, verdictWords } from "../report/explore-words.js";
 import { hangReport } from "../report/hang-report.js";
 import { jsonDocument } from "../report/json.js";
 import { type Fact, labelled } from "../report/labelled.js";
 import { statesProgress } from "../report/progress.js";
 import { openTraceFile } from "../report/trace-file.js";
-import { formatSchedule } from "../explore/schedule.js";
 import { SCRIPT } from "../scenario/catalog/index.js";
 import type { ExploreResult } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";
@@ -30,12 +31,6 @@ interface ExploreOptions extends Seats {
   readonly json?: boolean;
   readonly trace?: string;
 }
-
-const VERDICTS: Readonly<Record<ExploreResult["verdict"], string>> = {
-  never: "no schedule hangs",
-  can: "some schedules hang, others do not",
-  always: "every schedule hangs",
-};
 
 export function addExplore(program: Command, context: Context): void {
   const command = program
@@ -103,7 +98,7 @@ function summary(scenario: Scenario, result: ExploreResult): string {
   const facts: Fact[] = [
     ["scenario", `${scenario.guest}, ${scenario.frontEnd}, ${scenario.backEnd}, ring messages at ${scenario.enableAt}`],
     ["script", `${scenario.script}: ${SCRIPT[scenario.script].about}`],
-    ["verdict", result.complete ? VERDICTS[result.verdict] : `so far ${VERDICTS[result.verdict]}`],
+    ["verdict", verdictWords(result)],
     ...result.causes.map((cause): Fact => ["cause", cause]),
     ["search", result.complete ? "complete" : "not complete: the limit of executions was reached"],
     ["schedules", big(result.paths)],
@@ -114,9 +109,4 @@ function summary(scenario: Scenario, result: ExploreResult): string {
     ["time", `${(result.ms / 1000).toFixed(2)} s`],
   ];
   return labelled(facts);
-}
-
-/** A decimal number of any length, short enough to read. */
-function big(decimal: string): string {
-  return decimal.length <= 7 ? decimal : `about ${Number(decimal).toExponential(1).replace("e+", "e")}`;
 }

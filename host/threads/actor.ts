@@ -15,14 +15,14 @@ import { System } from "../scenario/system.js";
 import { ConsoleFlow } from "./flow.js";
 import { type ActorApi, type ActorResult, BOOT_NOTE, type Job, type Setup, type VcpuResult } from "./job.js";
 
-export interface Platform {
+export interface ActorPlatform {
   /** Opens a host directory, where this platform can. */
   openHostDir(path: string): Backing;
   /** Microseconds, comparable between Workers. */
   clock(): number;
 }
 
-export function createActor({ openHostDir, clock }: Platform): ActorApi {
+export function createActor({ openHostDir, clock }: ActorPlatform): ActorApi {
   let setup: Setup;
   let index: number;
   let guestConsole: Parameters<ActorApi["setup"]>[2];

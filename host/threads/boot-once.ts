@@ -5,6 +5,7 @@ import { LabError, UserError } from "../errors.js";
 import type { Recording } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { Lab } from "./lab.js";
+import { nodePlatform } from "./spawn.js";
 
 /** Guest RAM: room for the firmware's 1 MiB read buffer many times over. */
 const RAM_BYTES = 64 * 1024 * 1024;
@@ -32,7 +33,7 @@ export async function bootOnce(
   } catch (error) {
     throw new UserError((error as Error).message);
   }
-  const lab = new Lab(scenario.guest, RAM_BYTES);
+  const lab = new Lab(nodePlatform, scenario.guest, RAM_BYTES);
   try {
     const life = await lab.live(
       {

@@ -15,6 +15,7 @@ import { ROWS, type Scenario } from "../../host/scenario/scenario.js";
 import { runBoots } from "../../host/threads/boots.js";
 import type { Job } from "../../host/threads/job.js";
 import { Lab } from "../../host/threads/lab.js";
+import { nodePlatform } from "../../host/threads/spawn.js";
 import { TraceBuffer } from "../../vm/sync/trace.js";
 import { CLEAN, EXPLORED, hangingAsPublished, REPORT, runWith } from "./fakes.js";
 import { type Arrow, arrowsOf, breaches } from "./report/chrome-trace.js";
@@ -181,10 +182,10 @@ function expectKicks(arrows: readonly Arrow[], { events }: Recording): void {
   expect([...byRead.values()].sort()).toEqual(reads.map(({ result }) => result).sort());
 }
 
-describe("the trace of a real run", { timeout: 120_000 }, () => {
+describe("the trace of a real run", () => {
   it("of a hang on threads is well-formed, and shows the request's kick taken and dropped", async () => {
     const limits = { boots: 2000, enough: 2000 };
-    const { hangs } = await runBoots(scenarioOf("seed"), limits, { trace: true, stopAtHang: true });
+    const { hangs } = await runBoots(nodePlatform, scenarioOf("seed"), limits, { trace: true, stopAtHang: true });
     const recording = hangs.find(({ report }) => report.cause === "kick-consumed-while-disabled")!;
     const arrows = drawn(recording, scenarioOf("seed"), "µs");
     expectMessages(arrows);
@@ -199,9 +200,9 @@ describe("the trace of a real run", { timeout: 120_000 }, () => {
 
   it("of a hanging schedule has the same arrows under the scheduler and on threads", async () => {
     const scenario = scenarioOf("seed");
-    const { schedule } = (await explore(scenario)).hangs[0]!;
+    const { schedule } = (await explore(nodePlatform, scenario)).hangs[0]!;
     const named = async (threads: boolean): Promise<string[]> => {
-      const [recording] = await replay(schedule, { threads, times: 1 });
+      const [recording] = await replay(nodePlatform, schedule, { threads, times: 1 });
       const arrows = drawn(recording!, scenario, threads ? "µs" : "step");
       expectMessages(arrows);
       expectKicks(arrows, recording!);
@@ -220,7 +221,7 @@ describe("the trace of a real run", { timeout: 120_000 }, () => {
     ["on threads, running free", true, "µs"],
   ] as const)("of an answered request joins both ring indices to who saw them, %s", async (_, threads, unit) => {
     const scenario = scenarioOf("rekick");
-    const [answered] = await replay(formatSchedule(scenario, []), { threads, times: 1 });
+    const [answered] = await replay(nodePlatform, formatSchedule(scenario, []), { threads, times: 1 });
     expect(answered!.outcome).toBe("answered");
     const arrows = drawn(answered!, scenario, unit);
     expectMessages(arrows);
@@ -233,7 +234,7 @@ describe("the trace of a real run", { timeout: 120_000 }, () => {
   });
 
   it("keeps the newest events of each actor, however long the machine lives", async () => {
-    const lab = new Lab("ovmf", 2 * 1024 * 1024);
+    const lab = new Lab(nodePlatform, "ovmf", 2 * 1024 * 1024);
     const job: Job = {
       scenario: scenarioOf("rekick"),
       share: { kind: "memory" },

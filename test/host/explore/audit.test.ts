@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import type { Execution, World } from "../../../host/explore/execution.js";
 import { createWorld } from "../../../host/explore/explore.js";
 import { BACK_ENDS, ROWS, type Scenario } from "../../../host/scenario/scenario.js";
+import { nodePlatform } from "../../../host/threads/spawn.js";
 import type { Op } from "../../../vm/sync/op.js";
 import { auditEager, auditFootprints, auditPairs, type Choose, Comparisons, type Declared, walk } from "./audit.js";
 
@@ -42,8 +43,8 @@ function compared(
   return all;
 }
 
-describe.each(cells)("%s", { timeout: 120_000 }, (_, scenario) => {
-  const world = createWorld(scenario);
+describe.each(cells)("%s", { timeout: 120_000 }, async (_, scenario) => {
+  const world = await createWorld(nodePlatform, scenario);
 
   it("touches no sync word and changes no byte of guest RAM that the op's footprint does not declare", () => {
     const wrong = new Set<string>();
@@ -69,8 +70,8 @@ describe.each(cells)("%s", { timeout: 120_000 }, (_, scenario) => {
   });
 });
 
-describe("the audit bites", { timeout: 120_000 }, () => {
-  const world = createWorld(row("seed"));
+describe("the audit bites", { timeout: 120_000 }, async () => {
+  const world = await createWorld(nodePlatform, row("seed"));
   const { order } = walk(world, () => 0);
 
   it.each([
