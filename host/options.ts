@@ -60,6 +60,11 @@ export function jsonOption(): Option {
   return new Option("--json", "data on standard output");
 }
 
+/** @param what is traced */
+export function traceOption(what: string): Option {
+  return new Option("--trace <file>", `write ${what} as a trace, to open at https://ui.perfetto.dev`);
+}
+
 const MICROS: Readonly<Record<string, number>> = { us: 1, ms: 1_000, s: 1_000_000 };
 
 /** @param text `POINT=TIME`, for example `before-kick=50us` */
