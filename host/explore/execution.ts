@@ -84,7 +84,7 @@ export class Execution {
       world.memory,
       world.ring,
       world.scenario,
-      () => new MemoryBacking(MEMORY_TREE, 0n),
+      () => new MemoryBacking(MEMORY_TREE),
       trace ? note : undefined,
     );
     this.system = system;
