@@ -1,5 +1,5 @@
-// ls PATH: the names in a directory, one a line, a directory's with a slash (OvmfPkg/VirtioFsDxe,
-// VirtioFsSimpleFileRead of a directory).
+// ls PATH: the names in a directory, one a line, a directory's with a slash (in EDK2 VirtioFsSimpleFileRead of a
+// directory, OvmfPkg/VirtioFsDxe).
 
 import { ENOTDIR } from "../../device/spec/errno";
 import {
@@ -7,31 +7,30 @@ import {
   FuseDirent,
   FuseDirentplus,
   FuseEntryOut,
+  O_RDONLY,
   S_IFDIR,
   S_IFMT,
   fuseDirentAlign,
 } from "../../device/spec/fuse";
 import { FUSE_OPENDIR, FUSE_READDIRPLUS, FUSE_RELEASEDIR } from "../../device/spec/fuse-opcode";
-import { print } from "../lib/console";
-import { FuseClient } from "../lib/fuse";
-import { allocateUpTo } from "../lib/pages";
+import { Bytes } from "./bytes";
+import { print } from "./console";
+import { FuseClient } from "./fuse";
 import { Node } from "./path";
 
-const BUFFER_BYTES: u32 = 65536;
 const ENTRY_HEAD: u32 = FuseDirentplus.DIRENT + FuseDirent.NAME;
 
 const DOT: u8 = 0x2e;
 const SLASH: u8 = 0x2f;
 const NEWLINE: u8 = 0x0a;
 
-/** Returns 0 or an errno. */
-export function ls(fuse: FuseClient, node: Node): i32 {
+/** Through `buffer`, its length the most that is read at once. Returns 0 or an errno. */
+export function ls(fuse: FuseClient, node: Node, buffer: Bytes): i32 {
   if (node.type != S_IFDIR) return ENOTDIR;
 
-  let error = fuse.open(FUSE_OPENDIR, node.id);
+  let error = fuse.open(FUSE_OPENDIR, node.id, O_RDONLY);
   if (error != 0) return error;
   const handle = fuse.handle;
-  const buffer = allocateUpTo(BUFFER_BYTES);
   let offset: u64 = 0;
   for (;;) {
     error = fuse.read(FUSE_READDIRPLUS, node.id, handle, offset, buffer.at, buffer.length);
