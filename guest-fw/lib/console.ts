@@ -26,6 +26,11 @@ export function print(at: usize, length: u32): void {
   if (!write(STDOUT, at, length)) die("cannot write to standard output");
 }
 
+/** One line on standard error. */
+export function say(line: string): void {
+  writeText(line + "\n");
+}
+
 /** The machine did what the firmware does not expect of it. */
 export function die(reason: string): void {
   end("firmware: " + reason, EXIT_FAILURE);
@@ -50,7 +55,7 @@ export function abort(message: string | null, file: string | null, line: u32, _c
 }
 
 function end(line: string, code: u32): void {
-  writeText(line + "\n");
+  say(line);
   procExit(code);
   unreachable();
 }
