@@ -103,8 +103,11 @@ export class InterruptController implements Waitable, Foldable {
     return `an interrupt (${routed.map((irqfd) => `${irqfd.name} count ${irqfd.count()}`).join(", ") || "no irqfd is routed"})`;
   }
 
+  // Where an edge is pending, in the latch or in an eventfd, makes no difference to anybody.
   fold(key: number[]): void {
-    key.push(this.memory.load(this.#latch), this.memory.load(this.#lines));
+    let edges = this.memory.load(this.#latch);
+    for (const irqfd of this.#irqfds) if (irqfd.count() !== 0) edges |= irqfd.edge();
+    key.push(edges, this.memory.load(this.#lines));
   }
 
   /**
@@ -185,8 +188,8 @@ export class Irqfd extends EventFd {
     return bit !== 0 && this.memory.exchange(this.cell, 0) !== 0 ? bit : 0;
   }
 
-  // As an edge a count is pending or not: nobody ever learns how high it is.
+  // As an edge it is pending or not, and in the controller's part of the key: nobody learns how high the count is.
   override fold(key: number[]): void {
-    key.push(this.memory.load(this.route), this.edge() ? Math.min(this.count(), 1) : this.count());
+    key.push(this.memory.load(this.route), this.edge() ? 0 : this.count());
   }
 }
