@@ -182,8 +182,9 @@ export class HostDirBacking implements Backing {
     const error = done(() => call(entryOf(parent, name), firstMode(start)));
     if (error !== 0) return error;
     const found = this.lookup(parent, name);
-    if (typeof found === "number" || found.node.type === type) return this.#settle(found, start);
-    // Somebody on the host has put something else there at once.
+    if (typeof found === "number") return found;
+    if (found.node.type === type && found.attr.uid === process.geteuid!()) return this.#settle(found, start);
+    // Somebody on the host has put something else there at once: it is not ours to give away.
     this.forget(found.node);
     return -ESTALE;
   }

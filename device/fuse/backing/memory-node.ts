@@ -9,7 +9,7 @@ import type { NewFile } from "./new-file.js";
 
 export const PAGE = 4096;
 
-/** What a tree can still take. */
+/** Pages of data, and nodes. */
 export interface Room {
   pages: number;
   nodes: number;

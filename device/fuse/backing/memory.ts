@@ -19,21 +19,24 @@ export class MemorySymlink {
   }
 }
 
-/** 1 GiB of data. */
-const PAGES_MAX = 262_144;
-const NODES_MAX = 262_144;
+/** What a guest may make the tree hold: 1 GiB of data. */
+const LIMITS: Room = { pages: 262_144, nodes: 262_144 };
 
 const utf8 = new TextEncoder();
 
 export class MemoryBacking implements Backing {
   readonly root: DirectoryNode;
   readonly #clock: () => bigint;
-  readonly #room: Room = { pages: PAGES_MAX, nodes: NODES_MAX - 1 };
+  readonly #limits: Room;
+  /** What is left of the limits. */
+  readonly #room: Room;
   #lastIno = 1n;
 
   /** `clock`: the time in nanoseconds since 1970. */
-  constructor(tree: MemoryTree, clock: () => bigint = () => 0n) {
+  constructor(tree: MemoryTree, clock: () => bigint = () => 0n, limits: Room = LIMITS) {
     this.#clock = clock;
+    this.#limits = limits;
+    this.#room = { ...limits, nodes: limits.nodes - 1 };
     this.root = new DirectoryNode(1n, { mode: 0o755, uid: 0, gid: 0 }, clock(), undefined);
     this.#fill(this.root, tree);
   }
@@ -185,10 +188,10 @@ export class MemoryBacking implements Backing {
   }
 
   statfs(): Statfs {
-    const free = BigInt(this.#room.pages);
-    const files = BigInt(NODES_MAX);
-    const blocks = BigInt(PAGES_MAX);
-    return { blocks, bfree: free, bavail: free, files, ffree: BigInt(this.#room.nodes), bsize: PAGE };
+    const blocks = BigInt(this.#limits.pages);
+    const bfree = BigInt(this.#room.pages);
+    const files = BigInt(this.#limits.nodes);
+    return { blocks, bfree, bavail: bfree, files, ffree: BigInt(this.#room.nodes), bsize: PAGE };
   }
 
   syncfs(): 0 {
