@@ -143,6 +143,17 @@ export class VirtioFsLinux extends FuseTransport {
     while (this.hiprio.ring.inFlight != 0 || this.requests.ring.inFlight != 0) this.wait();
   }
 
+  /** What has happened on both queues, in a line: request queue + hiprio. */
+  counts(): string {
+    const requests = this.requests;
+    const hiprio = this.hiprio;
+    return (
+      requests.kicks.toString() + " + " + hiprio.kicks.toString() + " kicks, " +
+      this.interrupts.toString() + " interrupts, " +
+      requests.completed.toString() + " + " + hiprio.completed.toString() + " requests"
+    );
+  }
+
   /** Sleeps until a queue interrupts, and completes what is back: virtio_fs_vq_done and the work that it schedules. */
   private wait(): void {
     const pending = wfi();

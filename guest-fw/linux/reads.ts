@@ -28,13 +28,7 @@ export function reads(fs: VirtioFsLinux, fuse: FuseClient, path: Bytes, most: u3
   }
   node.forget(fuse);
   fs.drain();
-  if (error == 0) {
-    say(
-      fs.requests.kicks.toString() + " + " + fs.hiprio.kicks.toString() + " kicks, " +
-      fs.interrupts.toString() + " interrupts, " +
-      fs.requests.completed.toString() + " + " + fs.hiprio.completed.toString() + " requests",
-    );
-  }
+  if (error == 0) say(fs.counts());
   return error;
 }
 
