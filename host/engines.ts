@@ -33,9 +33,12 @@ export interface Engines {
   replay(schedule: string, options: { threads: boolean; times: number }): Promise<ReplayResult[]>;
 }
 
+const platform = async () => (await import("./threads/spawn.js")).nodePlatform;
+
+/** Node's. */
 export const engines: Engines = {
-  runBoots: async (...args) => (await import("./threads/boots.js")).runBoots(...args),
+  runBoots: async (...args) => (await import("./threads/boots.js")).runBoots(await platform(), ...args),
   bootOnce: async (...args) => (await import("./threads/boot-once.js")).bootOnce(...args),
-  explore: async (...args) => (await import("./explore/explore.js")).explore(...args),
-  replay: async (...args) => (await import("./explore/replay.js")).replay(...args),
+  explore: async (...args) => (await import("./explore/explore.js")).explore(await platform(), ...args),
+  replay: async (...args) => (await import("./explore/replay.js")).replay(await platform(), ...args),
 };

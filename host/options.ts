@@ -1,8 +1,9 @@
 // How the command line's values are read. Each parser throws commander's own error, which becomes one line and exit 2.
 
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { SCRIPT } from "./scenario/catalog/index.js";
 import { DELAY_POINTS } from "./scenario/delays.js";
-import { BACK_ENDS, type Delay, FRONT_ENDS, GUESTS, type Scenario } from "./scenario/scenario.js";
+import { BACK_ENDS, type Delay, FRONT_ENDS, GUESTS, SCRIPTS, type Scenario } from "./scenario/scenario.js";
 
 export type Seats = Pick<Scenario, "guest" | "frontEnd" | "backEnd">;
 
@@ -30,6 +31,16 @@ export function enableAtOption(): Option {
   return new Option("--enable-at <write>", "the register write in which the ring messages leave")
     .choices(["driver-ok", "queue-enable"])
     .default("driver-ok");
+}
+
+export function scriptOption(): Option {
+  return new Option("--script <story>", "what the environment does to the machine").choices(SCRIPTS).default("first");
+}
+
+/** For the help: each script, a line each. */
+export function scriptsHelp(): string {
+  const width = Math.max(...SCRIPTS.map((name) => name.length));
+  return SCRIPTS.map((name) => `  ${name.padEnd(width)}  ${SCRIPT[name].about}`).join("\n");
 }
 
 export function delayOption(): Option {

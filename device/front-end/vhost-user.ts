@@ -176,6 +176,23 @@ export class VhostUserFrontEnd implements VirtioDevice {
     this.#lastAvailIdx.fill(0);
   }
 
+  /** The virtual machine stops (`stop`): vuf_set_status with vm_running false. Ring memory and indices are kept. */
+  *vmStop(transport: VirtioTransport): Actor {
+    if (this.#started) yield* this.#stop(transport);
+  }
+
+  /** `cont`: starts again where GET_VRING_BASE said. @param bornWith count of the new kick eventfds; QEMU's is 1 */
+  *vmCont(transport: VirtioTransport, bornWith: number): Actor {
+    if (transport.status & VIRTIO_CONFIG_S_DRIVER_OK) yield* this.#start(transport, bornWith);
+  }
+
+  /** SET_VRING_ENABLE 0, then 1, for every queue of a started device. */
+  *toggle(): Actor {
+    if (!this.#started) return;
+    yield* this.#setEnables(0);
+    yield* this.#setEnables(1);
+  }
+
   /** vuf_handle_output is empty: a notification before the start has no effect at all. */
   *queueNotify(): Actor {}
 
@@ -199,12 +216,12 @@ export class VhostUserFrontEnd implements VirtioDevice {
   }
 
   /** vuf_start: host notifiers, guest notifiers, vhost_dev_start, unmask. */
-  *#start(transport: VirtioTransport): Actor {
+  *#start(transport: VirtioTransport, bornWith = KICK_BORN_WITH): Actor {
     const queues = [...this.parts.notifiers.keys()];
     this.#started = true;
     for (const [queue, { kicks }] of this.parts.notifiers.entries()) {
       const kick = kicks[this.#starts % kicks.length]!;
-      yield* kick.eventfd.create(KICK_BORN_WITH);
+      yield* kick.eventfd.create(bornWith);
       this.#kicks[queue] = kick;
       transport.assignNotifier(queue, kick.eventfd);
     }

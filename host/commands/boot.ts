@@ -38,7 +38,7 @@ Example:
 
 async function boot(guestArgs: readonly string[], options: BootOptions, { engines, output }: Context): Promise<number> {
   const { share, ...chosen } = options;
-  const scenario: Scenario = { ...chosen, delays: [] };
+  const scenario: Scenario = { ...chosen, delays: [], script: "first" };
   const exitCode = await engines.bootOnce(scenario, share, guestArgs, { stdout: output.data, stderr: output.talk });
   return exitCode === 0 ? 0 : 1;
 }

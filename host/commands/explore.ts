@@ -1,39 +1,48 @@
 // vhostlab explore: every interleaving of one first boot.
 
 import { type Command, Option } from "commander";
-import { addOptions, enableAtOption, jsonOption, parseCount, type Seats, seatOptions } from "../options.js";
+import {
+  addOptions,
+  enableAtOption,
+  jsonOption,
+  parseCount,
+  type Seats,
+  scriptOption,
+  scriptsHelp,
+  seatOptions,
+} from "../options.js";
 import type { Context } from "../program.js";
+import { big, verdictWords } from "../report/explore-words.js";
 import { hangReport } from "../report/hang-report.js";
 import { jsonDocument } from "../report/json.js";
 import { type Fact, labelled } from "../report/labelled.js";
 import { statesProgress } from "../report/progress.js";
+import { SCRIPT } from "../scenario/catalog/index.js";
 import type { ExploreResult } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";
 
 interface ExploreOptions extends Seats {
   readonly enableAt: Scenario["enableAt"];
+  readonly script: Scenario["script"];
   readonly maxExecutions?: number;
   readonly json?: boolean;
 }
 
-const VERDICTS: Readonly<Record<ExploreResult["verdict"], string>> = {
-  never: "no schedule hangs",
-  can: "some schedules hang, others do not",
-  always: "every schedule hangs",
-};
-
 export function addExplore(program: Command, context: Context): void {
   const command = program
     .command("explore")
-    .summary("search all interleavings of a first boot")
-    .description("Searches all interleavings of a first boot under a deterministic scheduler, in one thread.");
+    .summary("search all interleavings of a script")
+    .description("Searches all interleavings of a script under a deterministic scheduler, in one thread.");
   const limit = new Option("--max-executions <n>", "give up, incomplete, after so many executions").argParser(
     parseCount,
   );
-  addOptions(command, ...seatOptions(), enableAtOption(), limit, jsonOption())
+  addOptions(command, ...seatOptions(), enableAtOption(), scriptOption(), limit, jsonOption())
     .addHelpText(
       "after",
       `
+Scripts:
+${scriptsHelp()}
+
 Exit code: 0 when the search was complete, whatever the verdict; 1 when it was not; 2 for wrong usage.
 
 Example:
@@ -68,7 +77,8 @@ async function explore(options: ExploreOptions, { engines, output }: Context): P
 function summary(scenario: Scenario, result: ExploreResult): string {
   const facts: Fact[] = [
     ["scenario", `${scenario.guest}, ${scenario.frontEnd}, ${scenario.backEnd}, ring messages at ${scenario.enableAt}`],
-    ["verdict", result.complete ? VERDICTS[result.verdict] : `so far ${VERDICTS[result.verdict]}`],
+    ["script", `${scenario.script}: ${SCRIPT[scenario.script].about}`],
+    ["verdict", verdictWords(result)],
     ...result.causes.map((cause): Fact => ["cause", cause]),
     ["search", result.complete ? "complete" : "not complete: the limit of executions was reached"],
     ["schedules", big(result.paths)],
@@ -79,9 +89,4 @@ function summary(scenario: Scenario, result: ExploreResult): string {
     ["time", `${(result.ms / 1000).toFixed(2)} s`],
   ];
   return labelled(facts);
-}
-
-/** A decimal number of any length, short enough to read. */
-function big(decimal: string): string {
-  return decimal.length <= 7 ? decimal : `about ${Number(decimal).toExponential(1).replace("e+", "e")}`;
 }

@@ -105,7 +105,7 @@ function planRows({ row, guest, frontEnd, backEnd, enableAt, delay }: HangOption
     ? [{ id: "custom", scenario: { guest, frontEnd, backEnd } }]
     : ROWS.filter(({ id }) => row?.includes(id) ?? true);
   return rows.map(({ id, scenario: seats }) => {
-    const scenario: Scenario = { ...seats, enableAt, delays: delay };
+    const scenario: Scenario = { ...seats, enableAt, delays: delay, script: "first" };
     return { id, scenario, expected: expectationOf(scenario) };
   });
 }

@@ -11,6 +11,7 @@ import { ActorState } from "../../vm/sync/perform.js";
 import type { TraceEvent } from "../../vm/sync/trace.js";
 import { SyncMemory } from "../../vm/sync/words.js";
 import { BOOT_RAM_BYTES, MEMORY_TREE } from "../scenario/boot-machine.js";
+import { SCRIPT } from "../scenario/catalog/index.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { System, VCPU } from "../scenario/system.js";
 import type { Position } from "../scenario/verdict.js";
@@ -162,10 +163,10 @@ export class Execution {
     return key.join();
   }
 
-  *#vcpu(): Actor {
+  #vcpu(): Actor {
     const quiet = { stdout() {}, stderr() {} };
-    yield* this.system.powerOn();
-    yield* runExploredGuest(this.world.guest, this.world.memory, this.system.machine.exits, [], quiet);
+    const { guest, memory, scenario } = this.world;
+    return SCRIPT[scenario.script].run(this.system, (exits) => runExploredGuest(guest, memory, exits, [], quiet));
   }
 
   /** Local code up to the next op. A loop actor whose round is over begins another, with nothing left of the last. */

@@ -1,8 +1,8 @@
 // A schedule as a string: the scenario, then who performs how many ops in a row. For example
-// `ovmf:qemu-8.1:rust-0.10:driver-ok/v31c4v2d1`.
+// `ovmf:qemu-8.1:rust-0.10:driver-ok:first/v31c4v2d1`.
 
 import { UserError } from "../errors.js";
-import { BACK_ENDS, FRONT_ENDS, GUESTS, type Scenario } from "../scenario/scenario.js";
+import { BACK_ENDS, FRONT_ENDS, GUESTS, SCRIPTS, type Scenario } from "../scenario/scenario.js";
 
 /** By actor number: vCPU, control plane, data-plane threads. */
 const LETTERS = "vcdefgh";
@@ -10,7 +10,7 @@ const LETTERS = "vcdefgh";
 const MOST_OPS = 1_000_000;
 
 export function formatSchedule(scenario: Scenario, order: readonly number[]): string {
-  const { guest, frontEnd, backEnd, enableAt } = scenario;
+  const { guest, frontEnd, backEnd, enableAt, script } = scenario;
   let runs = "";
   for (let at = 0; at < order.length; ) {
     let end = at;
@@ -18,15 +18,15 @@ export function formatSchedule(scenario: Scenario, order: readonly number[]): st
     runs += `${LETTERS[order[at]!]}${end - at}`;
     at = end;
   }
-  return `${guest}:${frontEnd}:${backEnd}:${enableAt}/${runs}`;
+  return `${guest}:${frontEnd}:${backEnd}:${enableAt}:${script}/${runs}`;
 }
 
 /** @throws UserError naming what is wrong */
 export function parseSchedule(text: string): { scenario: Scenario; order: number[] } {
   const [head = "", runs] = text.split("/");
-  const [guest, frontEnd, backEnd, enableAt, ...more] = head.split(":");
+  const [guest, frontEnd, backEnd, enableAt, script, ...more] = head.split(":");
   if (runs === undefined || more.length > 0 || !/^([a-z]\d{1,6})*$/.test(runs)) {
-    throw new UserError(`"${text}" is no schedule; one looks like ovmf:qemu-8.1:rust-0.10:driver-ok/v12c3d1`);
+    throw new UserError(`"${text}" is no schedule; one looks like ovmf:qemu-8.1:rust-0.10:driver-ok:first/v12c3d1`);
   }
   const scenario: Scenario = {
     guest: oneOf("guest", GUESTS, guest),
@@ -34,6 +34,7 @@ export function parseSchedule(text: string): { scenario: Scenario; order: number
     backEnd: oneOf("back-end", BACK_ENDS, backEnd),
     enableAt: oneOf("point of enabling", ["driver-ok", "queue-enable"] as const, enableAt),
     delays: [],
+    script: oneOf("script", SCRIPTS, script),
   };
   const order: number[] = [];
   for (const [, letter, count] of runs.matchAll(/([a-z])(\d+)/g)) {

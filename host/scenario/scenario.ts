@@ -4,9 +4,13 @@ export const GUESTS = ["ovmf", "linux", "linux-probe"] as const;
 export const FRONT_ENDS = ["qemu-8.1", "qemu-8.2"] as const;
 export const BACK_ENDS = ["rekick", "rust-0.10", "c"] as const;
 
+/** What the environment does to the machine: one file each under catalog/. */
+export const SCRIPTS = ["first", "reboot", "reset-in-flight", "resume", "resume-uncharged", "toggle"] as const;
+
 export type GuestName = (typeof GUESTS)[number];
 export type FrontEndName = (typeof FRONT_ENDS)[number];
 export type BackEndName = (typeof BACK_ENDS)[number];
+export type ScriptName = (typeof SCRIPTS)[number];
 
 /** A delay before one kind of op of one actor, on real threads. */
 export interface Delay {
@@ -21,6 +25,7 @@ export interface Scenario {
   /** Where the ring messages leave: inside the DRIVER_OK write as QEMU does, or in the queue_enable write. */
   readonly enableAt: "driver-ok" | "queue-enable";
   readonly delays: readonly Delay[];
+  readonly script: ScriptName;
 }
 
 /** `first`: the first boot of a new machine. `reboot`: after a machine reset. */
@@ -42,6 +47,7 @@ const scenario = (frontEnd: FrontEndName, backEnd: BackEndName): Scenario => ({
   backEnd,
   enableAt: "driver-ok",
   delays: [],
+  script: "first",
 });
 
 /** The published bug, its published fix, the back-end that never had it, and our own. */

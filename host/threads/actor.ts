@@ -8,19 +8,21 @@ import { prepareWasi, runWasiGuest } from "../../vm/guest-wasi.js";
 import { ActorState, Stopped, ThreadPerformer } from "../../vm/sync/perform.js";
 import { SyncMemory } from "../../vm/sync/words.js";
 import { MEMORY_TREE } from "../scenario/boot-machine.js";
+import { SCRIPT } from "../scenario/catalog/index.js";
+import type { RunGuest } from "../scenario/catalog/script.js";
 import { DELAY_POINTS } from "../scenario/delays.js";
 import { System } from "../scenario/system.js";
 import { ConsoleFlow } from "./flow.js";
 import { type ActorApi, type ActorResult, BOOT_NOTE, type Job, type Setup, type VcpuResult } from "./job.js";
 
-export interface Platform {
+export interface ActorPlatform {
   /** Opens a host directory, where this platform can. */
   openHostDir(path: string): Backing;
   /** Microseconds, comparable between Workers. */
   clock(): number;
 }
 
-export function createActor({ openHostDir, clock }: Platform): ActorApi {
+export function createActor({ openHostDir, clock }: ActorPlatform): ActorApi {
   let setup: Setup;
   let index: number;
   let guestConsole: Parameters<ActorApi["setup"]>[2];
@@ -65,20 +67,21 @@ export function createActor({ openHostDir, clock }: Platform): ActorApi {
         guestConsole(fd, bytes);
         flow.sent(bytes.length, () => system.steering.stopping);
       };
+      // On this thread a guest runs to its end within one step of the script: its exits are performed inside it.
+      const guest: RunGuest = function* (exits) {
+        exitCode = runWasiGuest(setup.guest, setup.memory, exits, (exit) => performer.run(exit), job.guestArgs, {
+          stdout: print(1),
+          stderr: print(2),
+        });
+      };
       performer.record.publish(ActorState.RUNNING);
       try {
-        performer.run(system.powerOn());
-        for (; completed < job.boots; completed++) {
-          if (completed > 0) performer.run(machine.reset());
+        performer.note(BOOT_NOTE, "1");
+        performer.run(SCRIPT[job.scenario.script].run(system, guest));
+        for (completed = 1; completed < job.boots; completed++) {
+          performer.run(machine.reset());
           performer.note(BOOT_NOTE, `${completed + 1}`);
-          exitCode = runWasiGuest(
-            setup.guest,
-            setup.memory,
-            machine.exits,
-            (exit) => performer.run(exit),
-            job.guestArgs,
-            { stdout: print(1), stderr: print(2) },
-          );
+          performer.run(guest(machine.exits));
         }
         performer.record.publish(ActorState.DONE);
       } catch (error) {

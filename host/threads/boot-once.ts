@@ -4,6 +4,7 @@ import { HostDirBacking } from "../../device/fuse/backing/host-dir.js";
 import { LabError, UserError } from "../errors.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { Lab } from "./lab.js";
+import { nodePlatform } from "./spawn.js";
 
 /** Guest RAM: room for the firmware's 1 MiB read buffer many times over. */
 const RAM_BYTES = 64 * 1024 * 1024;
@@ -29,7 +30,7 @@ export async function bootOnce(
   } catch (error) {
     throw new UserError((error as Error).message);
   }
-  const lab = new Lab(scenario.guest, RAM_BYTES);
+  const lab = new Lab(nodePlatform, scenario.guest, RAM_BYTES);
   try {
     const life = await lab.live(
       { scenario, share: { kind: "host-dir", path: share }, boots: 1, guestArgs, trace: false, schedule: [] },

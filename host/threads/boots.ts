@@ -6,6 +6,7 @@ import type { BootsLimits, BootsProgress, BootsResult, Cause, HangReport, PhaseC
 import type { Phase, Scenario } from "../scenario/scenario.js";
 import { BOOT_NOTE } from "./job.js";
 import { Lab } from "./lab.js";
+import type { Platform } from "./platform.js";
 
 /** Reboots after a first boot, while both phases are counted. A machine that hung is not used again. */
 const REBOOTS = 9;
@@ -44,13 +45,14 @@ class Counter {
 
 /** Boots until each phase has `limits.enough` hangs by the seed's cause, or `limits.boots` boots. */
 export async function runBoots(
+  platform: Platform,
   scenario: Scenario,
   limits: BootsLimits,
   options: BootsOptions = {},
 ): Promise<BootsResult> {
   const counters: Record<Phase, Counter> = { first: new Counter(limits), reboot: new Counter(limits) };
   const hangs: { report: HangReport; events: TraceEvent[] }[] = [];
-  const lab = new Lab(scenario.guest, BOOT_RAM_BYTES);
+  const lab = new Lab(platform, scenario.guest, BOOT_RAM_BYTES);
   const start = performance.now();
   let reported = 0;
   try {

@@ -13,7 +13,7 @@ import { System, VCPU } from "../scenario/system.js";
 import { diagnose, stuck } from "../scenario/verdict.js";
 import { ConsoleFlow } from "./flow.js";
 import type { Job, VcpuResult } from "./job.js";
-import { loadModule, type Spawned, spawnActor } from "./spawn.js";
+import type { Platform, Spawned } from "./platform.js";
 
 /** Without a verdict and without anybody having moved for this long, the watchdog says "undecided". */
 const WATCHDOG_MS = 10_000;
@@ -38,38 +38,36 @@ interface View {
   readonly flow: ConsoleFlow;
 }
 
-/** For tests that put something faulty in. */
-export interface LabOptions {
-  readonly guest?: WebAssembly.Module;
-  /** An actor's main file. */
-  readonly worker?: URL;
+interface Modules {
+  readonly ring: WebAssembly.Module;
+  readonly guest: WebAssembly.Module;
 }
 
 export class Lab {
   readonly #sync = new SharedArrayBuffer(SyncMemory.BYTES);
   readonly #memory: WebAssembly.Memory;
-  readonly #ring = loadModule("ring");
-  readonly #guest: WebAssembly.Module;
   readonly #workers: Spawned[] = [];
+  #modules: Modules | undefined;
   #seen: View | undefined;
-
-  readonly #worker: URL | undefined;
   /** Where the guest of the life that is going on prints. */
   #print: Print = () => {};
 
   /** @param ramBytes guest RAM, see GuestMemory.allocate */
-  constructor(guest: string, ramBytes: number, options: LabOptions = {}) {
-    this.#guest = options.guest ?? loadModule(guest);
-    this.#worker = options.worker;
+  constructor(
+    readonly platform: Platform,
+    readonly guest: string,
+    ramBytes: number,
+  ) {
     this.#memory = GuestMemory.allocate(ramBytes);
   }
 
   /** One life of a machine: new RAM, new devices, new back-end. */
   async live(job: Job, print: Print = () => {}): Promise<Life> {
+    const modules = await this.#load();
     GuestMemory.clear(this.#memory);
-    const { sync, system, flow } = this.#view(job.scenario);
+    const { sync, system, flow } = this.#view(job.scenario, modules.ring);
     sync.clear();
-    const workers = await this.#actors(1 + system.loops.length);
+    const workers = await this.#actors(1 + system.loops.length, modules);
     const [first, ...others] = workers as [Spawned, ...Spawned[]];
     const printer = new Printer(print, (bytes) => flow.printed(bytes));
     this.#print = printer.take;
@@ -104,11 +102,20 @@ export class Lab {
     await Promise.all(this.#workers.splice(0).map((worker) => worker.end()));
   }
 
+  async #load(): Promise<Modules> {
+    if (!this.#modules) {
+      const { loadModule } = this.platform;
+      const [ring, guest] = await Promise.all([loadModule("ring"), loadModule(this.guest)]);
+      this.#modules = { ring, guest };
+    }
+    return this.#modules;
+  }
+
   /** The main thread's own face of the shared memory. It has no state of its own, so it serves many lives. */
-  #view(scenario: Scenario): View {
+  #view(scenario: Scenario, module: WebAssembly.Module): View {
     if (this.#seen?.system.scenario !== scenario) {
       const sync = new SyncMemory(this.#sync);
-      const ring = new WebAssembly.Instance(this.#ring, { env: { memory: this.#memory } }).exports;
+      const ring = new WebAssembly.Instance(module, { env: { memory: this.#memory } }).exports;
       const system = new System(sync, this.#memory, ring as unknown as RingExports, scenario, () => {
         throw new Error("the main thread serves nothing");
       });
@@ -117,11 +124,11 @@ export class Lab {
     return this.#seen;
   }
 
-  async #actors(count: number): Promise<Spawned[]> {
+  async #actors(count: number, modules: Modules): Promise<Spawned[]> {
     while (this.#workers.length < count) {
-      const worker = spawnActor(this.#workers.length, this.#worker);
+      const worker = this.platform.spawnActor(this.#workers.length);
       this.#workers.push(worker);
-      const setup = { sync: this.#sync, memory: this.#memory, ring: this.#ring, guest: this.#guest };
+      const setup = { sync: this.#sync, memory: this.#memory, ...modules };
       const guestConsole = proxy((fd: 1 | 2, bytes: Uint8Array) => this.#print(fd, bytes));
       await worker.settle(worker.api.setup(setup, this.#workers.length - 1, guestConsole) as Promise<void>);
     }
@@ -163,15 +170,21 @@ async function watch(
   actors: readonly Promise<unknown>[],
 ): Promise<ReturnType<typeof stuck> | "undecided"> {
   let over = false;
+  let wake = (): void => {};
   const end = (): void => {
     over = true;
+    wake();
   };
   vcpu.then(end, end);
   for (const actor of actors) actor.catch(end);
   let moved = movement(system);
   let since = performance.now();
   for (;;) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    // Also woken by the end: a browser stretches the timers of a tab that nobody sees.
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+      setTimeout(resolve, LOOK_EVERY_MS);
+    });
     if (over) return undefined;
     const positions = stuck(system);
     if (positions) return positions;

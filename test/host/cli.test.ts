@@ -90,7 +90,7 @@ describe("vhostlab hang", () => {
     const { asked, runBoots } = recording();
     const { data } = await runWith({ runBoots }, ["hang", "--front-end", "qemu-8.2", "--json"]);
     expect(asked.map(({ scenario }) => scenario)).toEqual([
-      { guest: "ovmf", frontEnd: "qemu-8.2", backEnd: "rekick", enableAt: "driver-ok", delays: [] },
+      { guest: "ovmf", frontEnd: "qemu-8.2", backEnd: "rekick", enableAt: "driver-ok", delays: [], script: "first" },
     ]);
     const { rows } = JSON.parse(data);
     expect(rows[0]).toMatchObject({ id: "custom", held: true });
@@ -160,7 +160,7 @@ describe("vhostlab boot", () => {
     const ran = await runWith({ bootOnce }, ["boot", "--share", "d", "--back-end", "c", "--", "cat", "ä b"]);
     expect(ran).toEqual({ exitCode: 0, data: "A", talk: "B" });
     expect(asked).toEqual([
-      { guest: "ovmf", frontEnd: "qemu-8.1", backEnd: "c", enableAt: "driver-ok", delays: [] },
+      { guest: "ovmf", frontEnd: "qemu-8.1", backEnd: "c", enableAt: "driver-ok", delays: [], script: "first" },
       "d",
       ["cat", "ä b"],
     ]);

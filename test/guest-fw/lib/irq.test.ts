@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { World } from "../../../host/explore/execution.js";
 import { search } from "../../../host/explore/visited.js";
 import type { Scenario } from "../../../host/scenario/scenario.js";
-import { loadModule } from "../../../host/threads/spawn.js";
+import { nodePlatform } from "../../../host/threads/spawn.js";
 
 interface Driver {
   readonly msix: boolean;
@@ -134,10 +134,11 @@ const SCENARIO: Scenario = {
   backEnd: "rekick",
   enableAt: "driver-ok",
   delays: [],
+  script: "first",
 };
 
 async function ends(driver: Driver) {
-  const world = new World(SCENARIO, loadModule("ring"), await compile(program(driver)));
+  const world = new World(SCENARIO, await nodePlatform.loadModule("ring"), await compile(program(driver)));
   const { complete, ends } = search(world, { maxExecutions: 200_000, eager: true });
   return { complete, ends: new Set(ends.map(({ end }) => end)) };
 }

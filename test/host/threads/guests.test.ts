@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BACK_ENDS, type GuestName, type Scenario } from "../../../host/scenario/scenario.js";
 import { Lab } from "../../../host/threads/lab.js";
+import { nodePlatform } from "../../../host/threads/spawn.js";
 
 const MIB = 1024 * 1024;
 const sha = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
@@ -25,11 +26,12 @@ const scenario = (guest: GuestName, backEnd: Scenario["backEnd"]): Scenario => (
   backEnd,
   enableAt: "driver-ok",
   delays: [],
+  script: "first",
 });
 
 describe.each(BACK_ENDS)("on real threads against %s", (backEnd) => {
   it.each(["linux", "linux-probe"] as const)("%s boots and reboots", async (guest) => {
-    const lab = new Lab(guest, 2 * MIB);
+    const lab = new Lab(nodePlatform, guest, 2 * MIB);
     try {
       const job = {
         scenario: scenario(guest, backEnd),
@@ -46,7 +48,7 @@ describe.each(BACK_ENDS)("on real threads against %s", (backEnd) => {
   });
 
   it("linux reads a file with eight requests in flight, byte for byte", async () => {
-    const lab = new Lab("linux", 64 * MIB);
+    const lab = new Lab(nodePlatform, "linux", 64 * MIB);
     const out: Uint8Array[] = [];
     let line = "";
     try {
