@@ -141,6 +141,7 @@ export class ThreadPerformer {
     if (this.steering.stopping) throw new Stopped();
     const delay = this.#delays.get(op.name);
     if (delay !== undefined) spin(delay);
+    if (op.takesMicros > 0) this.#passTime(op.takesMicros);
     const gated = this.#schedule.length > 0 && this.#awaitTurn();
     // Taken before the op, so that an effect is not shown before its cause.
     if (this.#trace) this.#at = this.#clock();
@@ -181,6 +182,15 @@ export class ThreadPerformer {
       const result = op.attempt();
       if (result !== undefined) return result;
       this.record.publish(ActorState.BLOCKED, on.id, a, b);
+    }
+  }
+
+  // The record says RUNNING all the while: whoever sleeps so will move.
+  #passTime(micros: number): void {
+    const end = performance.now() + micros / 1000;
+    for (let left = micros / 1000; left > 0; left = end - performance.now()) {
+      if (this.steering.stopping) throw new Stopped();
+      this.steering.turnQueue.sleep(() => this.steering.stopping, left);
     }
   }
 
