@@ -18,9 +18,8 @@ type BackEndName = keyof typeof BACK_END_VARIANTS;
 type FrontEndName = keyof typeof FRONT_END_VARIANTS;
 
 /**
- * What each back-end offers, and SET_PROTOCOL_FEATURES = its offer & QEMU's mask, by bits: MQ 0, LOG_SHMFD 1,
- * REPLY_ACK 3, BACKEND_REQ 5, BACKEND_SEND_FD 10, HOST_NOTIFIER 11, RESET_DEVICE 13, CONFIGURE_MEM_SLOTS 15. Both of
- * QEMU's masks contain all of these.
+ * What each back-end offers, by bits: MQ 0, LOG_SHMFD 1, REPLY_ACK 3, BACKEND_REQ 5, BACKEND_SEND_FD 10,
+ * HOST_NOTIFIER 11, RESET_DEVICE 13, CONFIGURE_MEM_SLOTS 15, DEVICE_STATE 19.
  */
 const BACK_ENDS = {
   // 3: "C 7.2.22 -> 0x8c2b" [measured]. Features: bit 30, EVENT_IDX 29, INDIRECT_DESC 28, VERSION_1 32, and
@@ -29,6 +28,12 @@ const BACK_ENDS = {
   // 6: virtiofsd 1.3.0's list, MQ, SLAVE_REQ, SLAVE_SEND_FD, REPLY_ACK, CONFIGURE_MEM_SLOTS [read]; 1.7.2's own list is
   // not known (12), so this row is inferred.
   "rust-0.10": { features: "0x170000000", protocol: "0x8429" },
+  // 12, 4.5: what a virtiofsd with 0.12 offers is not known; rust-0.10's row stands for it [inferred].
+  "rust-0.12": { features: "0x170000000", protocol: "0x8429" },
+  // 2.2 (a), 3: virtiofsd 1.13.2 (0.17.0) and 1.14.0 (0.23.0) with QEMU 10.0.13 -> 0x8a42b [measured]; 6: features
+  // later with LOG_ALL, 26.
+  "rust-0.13.1": { features: "0x174000000", protocol: "0x8a42b" },
+  "rust-0.22": { features: "0x174000000", protocol: "0x8a42b" },
   // Our own: MQ, REPLY_ACK, BACKEND_REQ, RESET_DEVICE, CONFIGURE_MEM_SLOTS.
   rekick: { features: "0x170000000", protocol: "0xa029" },
 } as const satisfies Record<BackEndName, object>;
