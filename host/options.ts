@@ -2,7 +2,15 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { DELAY_POINTS } from "./scenario/delays.js";
-import { BACK_ENDS, type Delay, FRONT_ENDS, GUESTS, type Scenario } from "./scenario/scenario.js";
+import {
+  BACK_ENDS,
+  type Delay,
+  FRONT_END_DEFAULTS,
+  FRONT_ENDS,
+  type FrontEndOptions,
+  GUESTS,
+  type Scenario,
+} from "./scenario/scenario.js";
 
 export type Seats = Pick<Scenario, "guest" | "frontEnd" | "backEnd">;
 
@@ -26,10 +34,31 @@ export function seatOptions(): Option[] {
   ];
 }
 
-export function enableAtOption(): Option {
-  return new Option("--enable-at <write>", "the register write in which the ring messages leave")
-    .choices(["driver-ok", "queue-enable"])
-    .default("driver-ok");
+/** Parsed, they are the FrontEndOptions of a scenario. */
+export function frontEndOptions(): Option[] {
+  const { enableAt, memory, kickCount } = FRONT_END_DEFAULTS;
+  return [
+    new Option("--enable-at <write>", "the register write in which the ring messages leave")
+      .choices(["driver-ok", "queue-enable"])
+      .default(enableAt),
+    new Option("--memory <messages>", "guest RAM by ADD_MEM_REG, once, or by SET_MEM_TABLE at every start")
+      .choices(["slots", "table"])
+      .default(memory),
+    new Option("--kick-count <n>", "what kick eventfds are born with")
+      .choices(["0", "1"])
+      .argParser(parseKickCount)
+      .default(kickCount),
+  ];
+}
+
+/** What of a command's options belongs to the scenario. */
+export function chosenFrontEnd({ enableAt, memory, kickCount }: FrontEndOptions): FrontEndOptions {
+  return { enableAt, memory, kickCount };
+}
+
+function parseKickCount(text: string): 0 | 1 {
+  if (text !== "0" && text !== "1") throw new InvalidArgumentError("Allowed choices are 0, 1.");
+  return text === "1" ? 1 : 0;
 }
 
 export function delayOption(): Option {

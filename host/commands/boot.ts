@@ -1,13 +1,12 @@
 // vhostlab boot: one boot with a host directory shared, and one file command in the guest.
 
 import { Argument, type Command } from "commander";
-import { addOptions, enableAtOption, type Seats, seatOptions } from "../options.js";
+import { addOptions, frontEndOptions, type Seats, seatOptions } from "../options.js";
 import type { Context } from "../program.js";
-import type { Scenario } from "../scenario/scenario.js";
+import type { FrontEndOptions, Scenario } from "../scenario/scenario.js";
 
-interface BootOptions extends Seats {
+interface BootOptions extends Seats, FrontEndOptions {
   readonly share: string;
-  readonly enableAt: Scenario["enableAt"];
 }
 
 export function addBoot(program: Command, context: Context): void {
@@ -21,7 +20,7 @@ export function addBoot(program: Command, context: Context): void {
     .addArgument(new Argument("<command>", "what the guest does").choices(["cat", "ls"]))
     .addArgument(new Argument("<path>", "a path inside the share"))
     .requiredOption("--share <dir>", "the host directory that the guest sees");
-  addOptions(command, ...seatOptions(), enableAtOption())
+  addOptions(command, ...seatOptions(), ...frontEndOptions())
     .addHelpText(
       "after",
       `

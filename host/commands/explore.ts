@@ -1,17 +1,16 @@
 // vhostlab explore: every interleaving of one first boot.
 
 import { type Command, Option } from "commander";
-import { addOptions, enableAtOption, jsonOption, parseCount, type Seats, seatOptions } from "../options.js";
+import { addOptions, frontEndOptions, jsonOption, parseCount, type Seats, seatOptions } from "../options.js";
 import type { Context } from "../program.js";
 import { hangReport } from "../report/hang-report.js";
 import { jsonDocument } from "../report/json.js";
 import { type Fact, labelled } from "../report/labelled.js";
 import { statesProgress } from "../report/progress.js";
 import type { ExploreResult } from "../scenario/outcome.js";
-import type { Scenario } from "../scenario/scenario.js";
+import type { FrontEndOptions, Scenario } from "../scenario/scenario.js";
 
-interface ExploreOptions extends Seats {
-  readonly enableAt: Scenario["enableAt"];
+interface ExploreOptions extends Seats, FrontEndOptions {
   readonly maxExecutions?: number;
   readonly json?: boolean;
 }
@@ -30,7 +29,7 @@ export function addExplore(program: Command, context: Context): void {
   const limit = new Option("--max-executions <n>", "give up, incomplete, after so many executions").argParser(
     parseCount,
   );
-  addOptions(command, ...seatOptions(), enableAtOption(), limit, jsonOption())
+  addOptions(command, ...seatOptions(), ...frontEndOptions(), limit, jsonOption())
     .addHelpText(
       "after",
       `
@@ -66,8 +65,10 @@ async function explore(options: ExploreOptions, { engines, output }: Context): P
 }
 
 function summary(scenario: Scenario, result: ExploreResult): string {
+  const { guest, frontEnd, backEnd, enableAt, memory, kickCount } = scenario;
   const facts: Fact[] = [
-    ["scenario", `${scenario.guest}, ${scenario.frontEnd}, ${scenario.backEnd}, ring messages at ${scenario.enableAt}`],
+    ["scenario", `${guest}, ${frontEnd}, ${backEnd}, ring messages at ${enableAt}`],
+    ["front-end", `memory ${memory}, kick eventfds born with ${kickCount}`],
     ["verdict", result.complete ? VERDICTS[result.verdict] : `so far ${VERDICTS[result.verdict]}`],
     ...result.causes.map((cause): Fact => ["cause", cause]),
     ["search", result.complete ? "complete" : "not complete: the limit of executions was reached"],

@@ -90,20 +90,29 @@ describe("vhostlab hang", () => {
     const { asked, runBoots } = recording();
     const { data } = await runWith({ runBoots }, ["hang", "--front-end", "qemu-8.2", "--json"]);
     expect(asked.map(({ scenario }) => scenario)).toEqual([
-      { guest: "ovmf", frontEnd: "qemu-8.2", backEnd: "rekick", enableAt: "driver-ok", delays: [] },
+      {
+        guest: "ovmf",
+        frontEnd: "qemu-8.2",
+        backEnd: "rekick",
+        enableAt: "driver-ok",
+        memory: "slots",
+        kickCount: 1,
+        delays: [],
+      },
     ]);
     const { rows } = JSON.parse(data);
     expect(rows[0]).toMatchObject({ id: "custom", held: true });
     expect(rows[0]).not.toHaveProperty("expected");
   });
 
-  it("takes delays, the place of the messages and the limit to every row", async () => {
+  it("takes delays, the options of the front-end and the limit to every row", async () => {
     const { asked, runBoots } = recording();
     const argv = ["--delay", `${POINT}=50us`, "--delay", `${POINT}=1.5ms`, "--enable-at", "queue-enable"];
-    await runWith({ runBoots }, ["hang", ...argv, "--boots", "7"]);
+    const frontEnd = ["--memory", "table", "--kick-count", "0"];
+    await runWith({ runBoots }, ["hang", ...argv, ...frontEnd, "--boots", "7"]);
     expect(asked).toHaveLength(4);
     for (const { scenario, limits } of asked) {
-      expect(scenario.enableAt).toBe("queue-enable");
+      expect(scenario).toMatchObject({ enableAt: "queue-enable", memory: "table", kickCount: 0 });
       expect(scenario.delays).toEqual([
         { point: POINT, micros: 50 },
         { point: POINT, micros: 1500 },
@@ -128,6 +137,8 @@ describe("vhostlab hang", () => {
       frontEnd: "qemu-8.2",
       backEnd: "rust-0.10",
       enableAt: "driver-ok",
+      memory: "slots",
+      kickCount: 1,
       delays: [{ point: POINT, micros: 1_000_000 }],
       phase: "first",
       boots: 500,
@@ -160,7 +171,15 @@ describe("vhostlab boot", () => {
     const ran = await runWith({ bootOnce }, ["boot", "--share", "d", "--back-end", "c", "--", "cat", "ä b"]);
     expect(ran).toEqual({ exitCode: 0, data: "A", talk: "B" });
     expect(asked).toEqual([
-      { guest: "ovmf", frontEnd: "qemu-8.1", backEnd: "c", enableAt: "driver-ok", delays: [] },
+      {
+        guest: "ovmf",
+        frontEnd: "qemu-8.1",
+        backEnd: "c",
+        enableAt: "driver-ok",
+        memory: "slots",
+        kickCount: 1,
+        delays: [],
+      },
       "d",
       ["cat", "ä b"],
     ]);
@@ -263,13 +282,19 @@ describe("what goes wrong", () => {
     ["a command that does not exist", ["hung"], "hung"],
     ["an option that does not exist", ["hang", "--bots", "3"], "--bots"],
     ["an argument too many", ["hang", "seed"], "too many arguments"],
-    ["an unknown occupant", ["hang", "--back-end", "rust-9"], "rekick, rust-0.10, c"],
+    [
+      "an unknown occupant",
+      ["hang", "--back-end", "rust-9"],
+      "rekick, rust-0.10, rust-0.12, rust-0.13.1, rust-0.22, c",
+    ],
     ["an unknown row", ["hang", "--row", "sed"], "seed, fix, c, rekick"],
     ["rows and seats together", ["hang", "--row", "seed", "--guest", "ovmf"], "--row"],
     ["no boots", ["hang", "--boots", "0"], "--boots"],
     ["a number with a tail", ["hang", "--boots", "12x"], "12x"],
     ["a point without a time", ["hang", "--delay", POINT], "POINT=TIME"],
     ["a time without a unit", ["hang", "--delay", `${POINT}=5`], "50us"],
+    ["another way to tell of memory", ["hang", "--memory", "disk"], "slots, table"],
+    ["a kick eventfd born with 2", ["explore", "--kick-count", "2"], "0, 1"],
     ["an unknown point", ["hang", "--delay", "lunch=5us"], Object.keys(DELAY_POINTS).join(", ")],
     ["a point of Object.prototype", ["hang", "--delay", "constructor=5us"], "No such point"],
     ["no share", ["boot", "--", "ls", "."], "--share"],
@@ -333,7 +358,7 @@ describe("the built program", () => {
   it("says wrong usage in one line on standard error and exits 2", async () => {
     const { code, stdout, stderr } = await start([dist("cli.js"), "hang", "--back-end", "none"]);
     expect([code, stdout]).toEqual([2, ""]);
-    expect(stderr).toMatch(/^vhostlab: .*rekick, rust-0.10, c\.\n$/);
+    expect(stderr).toMatch(/^vhostlab: .*rekick, rust-0.10, .*, c\.\n$/);
   });
 
   // The streams of a child are pipes: a terminal is pretended before picocolors looks.
