@@ -2,15 +2,8 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { DELAY_POINTS } from "./scenario/delays.js";
-import {
-  BACK_ENDS,
-  type Delay,
-  FRONT_END_DEFAULTS,
-  FRONT_ENDS,
-  type FrontEndOptions,
-  GUESTS,
-  type Scenario,
-} from "./scenario/scenario.js";
+import { BACK_ENDS, FRONT_ENDS, GUESTS } from "./scenario/occupants.js";
+import { type Delay, FRONT_END_DEFAULTS, type FrontEndOptions, type Scenario } from "./scenario/scenario.js";
 
 export type Seats = Pick<Scenario, "guest" | "frontEnd" | "backEnd">;
 

@@ -3,14 +3,8 @@
 // `ovmf:qemu-8.1:rust-0.10:driver-ok:memory-table:kick-count-0/…`.
 
 import { UserError } from "../errors.js";
-import {
-  BACK_ENDS,
-  FRONT_END_DEFAULTS,
-  FRONT_ENDS,
-  type FrontEndOptions,
-  GUESTS,
-  type Scenario,
-} from "../scenario/scenario.js";
+import { BACK_ENDS, FRONT_ENDS, GUESTS } from "../scenario/occupants.js";
+import { FRONT_END_DEFAULTS, type FrontEndOptions, type Scenario } from "../scenario/scenario.js";
 
 /** By actor number: vCPU, control plane, data-plane threads. */
 const LETTERS = "vcdefgh";

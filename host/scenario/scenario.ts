@@ -1,12 +1,6 @@
 // A scenario: which occupant sits in which seat, and which delays are injected. An engine runs it.
 
-export const GUESTS = ["ovmf"] as const;
-export const FRONT_ENDS = ["qemu-7.1", "qemu-8.1", "qemu-8.2", "qemu-8.2-no-reply-ack"] as const;
-export const BACK_ENDS = ["rekick", "rust-0.10", "rust-0.12", "rust-0.13.1", "rust-0.22", "c"] as const;
-
-export type GuestName = (typeof GUESTS)[number];
-export type FrontEndName = (typeof FRONT_ENDS)[number];
-export type BackEndName = (typeof BACK_ENDS)[number];
+import type { BackEndName, FrontEndName, GuestName } from "./occupants.js";
 
 /** A delay before one kind of op of one actor, on real threads. */
 export interface Delay {

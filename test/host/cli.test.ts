@@ -7,6 +7,7 @@ import type { Engines } from "../../host/engines.js";
 import { LabError, UserError } from "../../host/errors.js";
 import type { BootsLimits, BootsResult, HangReport } from "../../host/scenario/outcome.js";
 import { DELAY_POINTS } from "../../host/scenario/delays.js";
+import { OCCUPANTS } from "../../host/scenario/occupants.js";
 import type { Scenario } from "../../host/scenario/scenario.js";
 import { CLEAN, EXPLORED, hangingAsPublished, REPORT, runWith } from "./fakes.js";
 import { SEED_HANG } from "./report/events.js";
@@ -260,6 +261,26 @@ describe("vhostlab replay", () => {
   });
 });
 
+describe("vhostlab occupants", () => {
+  it("says for each of them what it stands for, and how that is known", async () => {
+    const { exitCode, data } = await runWith({}, ["occupants"]);
+    expect(exitCode).toBe(0);
+    expect(data).toMatch(
+      /^front-end qemu-8.1\n +stands for +QEMU 7.2 to 8.1\n +does .*\n +known +measured: traces of 7.2.22$/m,
+    );
+    expect(data).toMatch(/^back-end rust-0.12\n.*\n.*\n +known +read: .*is not known: as rust-0.10$/m);
+    for (const { name } of OCCUPANTS) expect(data).toContain(` ${name}\n`);
+  });
+
+  it("--json: one record an occupant", async () => {
+    const { data } = await runWith({}, ["occupants", "--json"]);
+    const { schemaVersion, occupants } = JSON.parse(data);
+    expect(schemaVersion).toBe(1);
+    expect(occupants).toEqual(OCCUPANTS);
+    expect(Object.keys(occupants[0])).toEqual(["seat", "name", "standsFor", "does", "certainty", "source"]);
+  });
+});
+
 describe("what goes wrong", () => {
   const boot = ["boot", "--share", ".", "--", "ls", "."];
   const failing = (error: Error): Partial<Engines> => ({ bootOnce: () => Promise.reject(error) });
@@ -310,7 +331,7 @@ describe("what goes wrong", () => {
 });
 
 describe("help", () => {
-  it.each([[[]], [["hang"]], [["boot"]], [["explore"]], [["replay"]]])(
+  it.each([[[]], [["hang"]], [["boot"]], [["explore"]], [["replay"]], [["occupants"]]])(
     "of %o has an example that runs",
     async (command) => {
       const { exitCode, data } = await runWith({}, [...command, "--help"]);

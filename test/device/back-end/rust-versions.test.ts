@@ -103,6 +103,27 @@ describe("SET_VRING_KICK, initialize_vring (4.7)", () => {
   });
 });
 
+// 4.2 W6: "iterating a queue whose ready is false returns an error", and the thread ends; 10: "not ready => alive=false".
+describe("the worker between the two steps of initialize_vring, on a ring that is enabled already (no bit 30)", () => {
+  test.each([
+    ["rust-0.10: registered, not ready: the worker ends", RUST_0_10, "epoll.add", true],
+    ["rust-0.12: the same", RUST_0_12, "epoll.add", true],
+    ["rust-0.13.1: the same", RUST_0_13_1, "epoll.add", true],
+    ["rust-0.22: ready, not registered: the worker is not woken", RUST_0_22, "q1.store", false],
+  ])("%s", (_, variant, first, ends) => {
+    const all = new Rig(variant).connect({ features: WITHOUT_BIT_30 }).configure(1).setKick(1);
+    if (first === "q1.store") all.control.run("q1.load"); // the descriptor is stored
+    all.control.run(first);
+    while (all.control.next !== "q1.lock.unlock") all.control.step();
+    all.control.step();
+    all.workers[0]!.run();
+    expect(all.workers[0]!.ended).toBe(ends);
+    all.control.run();
+    expect(all.vring(1).ready).toBe(1);
+    if (!ends) expect(all.roundTrip(1)).toBe(true);
+  });
+});
+
 describe("SET_VRING_ENABLE (4.5, 4.6)", () => {
   test.each([RUST_0_12, RUST_0_13_1])("up to 0.21: sets the flag, nothing else", (variant) => {
     const all = kicked(variant);

@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Execution, World } from "../../../host/explore/execution.js";
 import { createWorld } from "../../../host/explore/explore.js";
-import { BACK_ENDS, ROWS, type Scenario } from "../../../host/scenario/scenario.js";
+import { BACK_ENDS } from "../../../host/scenario/occupants.js";
+import { ROWS, type Scenario } from "../../../host/scenario/scenario.js";
 import type { Op } from "../../../vm/sync/op.js";
 import { auditEager, auditFootprints, auditPairs, type Choose, Comparisons, type Declared, walk } from "./audit.js";
 
