@@ -1,9 +1,10 @@
 // How the command line's values are read. Each parser throws commander's own error, which becomes one line and exit 2.
 
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { SCRIPT } from "./scenario/catalog/index.js";
 import { DELAY_POINTS } from "./scenario/delays.js";
 import { BACK_ENDS, FRONT_ENDS, GUESTS } from "./scenario/occupants.js";
-import { type Delay, FRONT_END_DEFAULTS, type FrontEndOptions, type Scenario } from "./scenario/scenario.js";
+import { type Delay, FRONT_END_DEFAULTS, type FrontEndOptions, SCRIPTS, type Scenario } from "./scenario/scenario.js";
 
 export type Seats = Pick<Scenario, "guest" | "frontEnd" | "backEnd">;
 
@@ -54,6 +55,16 @@ function parseKickCount(text: string): 0 | 1 {
   return text === "1" ? 1 : 0;
 }
 
+export function scriptOption(): Option {
+  return new Option("--script <story>", "what the environment does to the machine").choices(SCRIPTS).default("first");
+}
+
+/** For the help: each script, a line each. */
+export function scriptsHelp(): string {
+  const width = Math.max(...SCRIPTS.map((name) => name.length));
+  return SCRIPTS.map((name) => `  ${name.padEnd(width)}  ${SCRIPT[name].about}`).join("\n");
+}
+
 export function delayOption(): Option {
   return new Option("--delay <point=time>", "wait 50us, 2ms or 1s before each such step; repeatable, points below")
     .argParser((text: string, before: readonly Delay[]) => [...before, parseDelay(text)])
@@ -69,6 +80,11 @@ export function delayPointsHelp(): string {
 
 export function jsonOption(): Option {
   return new Option("--json", "data on standard output");
+}
+
+/** @param what is traced */
+export function traceOption(what: string): Option {
+  return new Option("--trace <file>", `write ${what} as a trace, to open at https://ui.perfetto.dev`);
 }
 
 const MICROS: Readonly<Record<string, number>> = { us: 1, ms: 1_000, s: 1_000_000 };

@@ -41,7 +41,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: readonly { readonly name: RegExp; readonly from: readonly string[] }[] = [
   { name: /^node:/, from: ["host", "device/fuse/backing/host-dir", "test"] },
   { name: /^koffi$/, from: ["host/native"] },
-  { name: /^comlink(\/|$)/, from: ["host/threads", "test"] },
+  { name: /^comlink(\/|$)/, from: ["host/threads", "host/web", "test"] },
   { name: /^@wasmer\/wasi$/, from: ["vm/guest-wasi"] },
   { name: /^(vitest|fast-check|assemblyscript)(\/|$)/, from: ["test"] },
   { name: /^/, from: ["host", "test"] },
@@ -186,7 +186,7 @@ describe("the tree", () => {
     expect(folders.filter((name) => !ignored.includes(`${name}/`)).sort()).toEqual(FOLDERS);
     const files = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
     expect(files).toEqual(expect.arrayContaining(["package.json", "asconfig.json", "README.md", "LICENSE"]));
-    expect(files.filter((name) => /\.[cm]?[jt]sx?$/.test(name))).toEqual(["vitest.config.ts"]);
+    expect(files.filter((name) => /\.[cm]?[jt]sx?$/.test(name))).toEqual(["vite.config.ts", "vitest.config.ts"]);
   });
 });
 
@@ -248,7 +248,7 @@ describe("planted breaches", () => {
     ["vm/a.ts", 'import { x } from "node:os";', "node:os is for host, device/fuse/backing/host-dir, test only"],
     ["device/fuse/backing/memory.ts", 'import fs from "fs";', "fs is for host, test only"],
     ["host/threads/a.ts", 'import koffi from "koffi";', "koffi is for host/native only"],
-    ["host/report/a.ts", 'import { wrap } from "comlink";', "comlink is for host/threads, test only"],
+    ["host/report/a.ts", 'import { wrap } from "comlink";', "comlink is for host/threads, host/web, test only"],
     ["host/a.ts", 'import { WASI } from "@wasmer/wasi";', "@wasmer/wasi is for vm/guest-wasi only"],
     ["host/a.ts", 'import { it } from "vitest";', "vitest is for test only"],
     ["host/a.ts", "Atomics.wait(a, 0, 0); // Atomics", "Atomics, for vm/sync, test only"],

@@ -2,11 +2,12 @@
 // exits; each is an actor, so a trapped write holds the guest until whatever it started has been answered.
 
 import type { Bus } from "./bus.js";
+import type { InterruptController } from "./irq.js";
 import type { GuestMemory } from "./memory.js";
 import type { Actor } from "./sync/op.js";
 
 /** Exits by name; the names and arguments are the guests' imports. Arguments arrive as i32. */
-export type Exits = Readonly<Record<"mmio_read" | "mmio_write" | "ram_load16" | "ram_store16" | "stall", Exit>>;
+export type Exits = Readonly<Record<"mmio_read" | "mmio_write" | "ram_load16" | "ram_store16" | "stall" | "wfi", Exit>>;
 export type Exit = (...args: number[]) => Actor<number>;
 
 /** The guest trapped, or asked for a 16-bit word that its RAM does not have. The firmware's own fault: it ends the guest. */
@@ -14,7 +15,7 @@ export class GuestFault extends Error {
   override name = "GuestFault";
 }
 
-export function exitsOf(bus: Bus, ram: GuestMemory): Exits {
+export function exitsOf(bus: Bus, ram: GuestMemory, irq: InterruptController): Exits {
   const word = (pointer: number): number => {
     const offset = pointer >>> 0;
     if (offset % 2 !== 0 || offset + 2 > ram.bytes.length)
@@ -38,6 +39,9 @@ export function exitsOf(bus: Bus, ram: GuestMemory): Exits {
     },
     *stall(micros = 0, pointer = 0, seen = 0) {
       return yield* ram.words.poll(word(pointer), seen & 0xffff, micros >>> 0);
+    },
+    *wfi() {
+      return yield* irq.wfi();
     },
   };
 }

@@ -28,6 +28,7 @@ type Area = "desc" | "driver" | "device";
 interface Queue extends QueueConfig {
   size: number;
   enabled: boolean;
+  msixVector: number;
   readonly desc: { lo: number; hi: number };
   readonly driver: { lo: number; hi: number };
   readonly device: { lo: number; hi: number };
@@ -37,17 +38,22 @@ interface Queue extends QueueConfig {
 export interface CommonCfgOwner {
   /** Largest size of each queue. */
   readonly queueSizes: readonly number[];
+  /** Entries of the MSI-X vector table. */
+  readonly vectors: number;
   offeredFeatures(): Features;
   configGeneration(): number;
   /** The driver writes device_status: what happens to it is not this structure's business. */
   writeStatus(written: number): Actor;
   /** A queue has been enabled. @returns what has to be done about it in this write, if anything */
   queueEnabled(queue: number): Actor | undefined;
+  /** queue_msix_vector of a queue was `old` until this write. */
+  queueVectorChanged(queue: number, old: number): Actor;
 }
 
 export class CommonCfg implements MmioRegion {
   readonly name = "common-cfg";
   status = 0;
+  configVector = VIRTIO_MSI_NO_VECTOR;
   readonly driverFeatures: [low: number, high: number] = [0, 0];
   readonly queues: readonly Queue[];
   #deviceFeatureSelect = 0;
@@ -63,6 +69,7 @@ export class CommonCfg implements MmioRegion {
     this.queues = owner.queueSizes.map((size) => ({
       size,
       enabled: false,
+      msixVector: VIRTIO_MSI_NO_VECTOR,
       desc: { lo: 0, hi: 0 },
       driver: { lo: 0, hi: 0 },
       device: { lo: 0, hi: 0 },
@@ -77,6 +84,7 @@ export class CommonCfg implements MmioRegion {
   /** 2.4: all registers to their values at power-on. */
   reset(): void {
     this.status = 0;
+    this.configVector = VIRTIO_MSI_NO_VECTOR;
     this.driverFeatures.fill(0);
     this.#deviceFeatureSelect = 0;
     this.#driverFeatureSelect = 0;
@@ -84,6 +92,7 @@ export class CommonCfg implements MmioRegion {
     this.queues.forEach((queue, index) => {
       queue.size = this.owner.queueSizes[index]!;
       queue.enabled = false;
+      queue.msixVector = VIRTIO_MSI_NO_VECTOR;
       for (const area of [queue.desc, queue.driver, queue.device]) Object.assign(area, { lo: 0, hi: 0 });
     });
   }
@@ -122,13 +131,6 @@ export class CommonCfg implements MmioRegion {
       },
     });
     const zero = (name: string): Register => ({ name, width: 2, read: () => 0 });
-    const noVector = (name: string): Register => ({
-      name,
-      width: 2,
-      read: () => VIRTIO_MSI_NO_VECTOR,
-      // 4.1.5.1.2: a vector that cannot be mapped reads back NO_VECTOR. There is no MSI-X capability: none can.
-      write: () => undefined,
-    });
     return [
       {
         name: "device_feature_select",
@@ -155,7 +157,15 @@ export class CommonCfg implements MmioRegion {
         read: () => this.driverFeatures[this.#driverFeatureSelect] ?? 0,
         write: (value) => this.#acceptFeatures(value),
       },
-      noVector("config_msix_vector"),
+      {
+        name: "config_msix_vector",
+        width: 2,
+        read: () => this.configVector,
+        write: (value) => {
+          this.configVector = this.#vector(value);
+          return undefined;
+        },
+      },
       { name: "num_queues", width: 2, read: () => this.queues.length },
       {
         name: "device_status",
@@ -179,7 +189,12 @@ export class CommonCfg implements MmioRegion {
         read: queue((selected) => selected.size),
         write: (value) => this.#setSize(value),
       },
-      noVector("queue_msix_vector"),
+      {
+        name: "queue_msix_vector",
+        width: 2,
+        read: queue((selected) => selected.msixVector),
+        write: (value) => this.#setVector(value),
+      },
       {
         name: "queue_enable",
         width: 2,
@@ -215,6 +230,19 @@ export class CommonCfg implements MmioRegion {
     const valid = value !== 0 && (value & (value - 1)) === 0 && value <= this.owner.queueSizes[this.#queueSelect]!;
     selected.size = valid ? value : 0;
     if (!valid) this.#bug(DRIVER_BUGS.QUEUE_SIZE);
+  }
+
+  // 4.1.5.1.2.1: "Upon detection of such a failure, the device MUST report NO_VECTOR": of a vector that is not in the table.
+  #vector(value: number): number {
+    return value < this.owner.vectors ? value : VIRTIO_MSI_NO_VECTOR;
+  }
+
+  #setVector(value: number): Actor | undefined {
+    const selected = this.#configurable();
+    if (!selected) return;
+    const old = selected.msixVector;
+    selected.msixVector = this.#vector(value);
+    return this.owner.queueVectorChanged(this.#queueSelect, old);
   }
 
   // The write latches (QEMU: proxy->vqs[].enabled = 1).

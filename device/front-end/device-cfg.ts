@@ -3,6 +3,7 @@
 // configuration any width is served: which fields there are is the device type's business.
 
 import { allOnes, loadLe, localRegion, type MmioRegion } from "../../vm/bus.js";
+import type { Actor } from "../../vm/sync/op.js";
 import type { Note } from "../../vm/sync/trace.js";
 import { DRIVER_BUGS, noteDriverBug } from "./driver-bug.js";
 
@@ -11,14 +12,18 @@ export class DeviceCfg {
   #changed = false;
   #generation = 0;
 
+  /** Tells the driver (2.5): the transport's. */
+  notify: () => Actor = function* () {};
+
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes.slice();
   }
 
-  /** The device changes its configuration. Telling the driver (2.5) is a matter of its own. */
-  update(offset: number, bytes: Uint8Array): void {
+  /** The device changes its configuration, and tells the driver. */
+  *update(offset: number, bytes: Uint8Array): Actor {
     this.#bytes.set(bytes, offset);
     this.#changed = true;
+    yield* this.notify();
   }
 
   /** config_generation, 8 bits. */

@@ -3,6 +3,7 @@
 // every awaited reply read.
 
 import type { GuestMemory } from "../../vm/memory.js";
+import type { Irqfd } from "../../vm/irq.js";
 import type { EventFd } from "../../vm/sync/eventfd.js";
 import type { Actor } from "../../vm/sync/op.js";
 import type { Note } from "../../vm/sync/trace.js";
@@ -40,7 +41,7 @@ import {
   VIRTIO_F_VERSION_1,
   VIRTIO_ID_FS,
 } from "../spec/virtio.js";
-import { VIRTIO_PCI_ISR_QUEUE } from "../spec/virtio-pci.js";
+import { VIRTIO_MSI_NO_VECTOR, VIRTIO_PCI_ISR_QUEUE } from "../spec/virtio-pci.js";
 import { type Channel, CLOSED } from "../vhost-user/channel.js";
 import { isRefused, type Message, messageName, request, vringFd } from "../vhost-user/message.js";
 import type { Payload, Region } from "../vhost-user/payload.js";
@@ -61,7 +62,7 @@ export interface QueueNotifiers {
   /** Host notifiers (kick): a new eventfd at each start, taken in turn. */
   readonly kicks: readonly Notifier[];
   /** Guest notifier (call), and the one that is handed out while no guest notifier is active. */
-  readonly call: Notifier;
+  readonly call: { readonly fd: number; readonly eventfd: Irqfd };
   readonly maskedCall: Notifier;
   readonly err: Notifier;
 }
@@ -186,6 +187,23 @@ export class VhostUserFrontEnd implements VirtioDevice {
     this.#lastAvailIdx.fill(0);
   }
 
+  /** The virtual machine stops (`stop`): vuf_set_status with vm_running false. Ring memory and indices are kept. */
+  *vmStop(transport: VirtioTransport): Actor {
+    if (this.#started) yield* this.#stop(transport);
+  }
+
+  /** `cont`: starts again where GET_VRING_BASE said. @param bornWith count of the new kick eventfds; QEMU's is 1 */
+  *vmCont(transport: VirtioTransport, bornWith: 0 | 1): Actor {
+    if (transport.status & VIRTIO_CONFIG_S_DRIVER_OK) yield* this.#start(transport, bornWith);
+  }
+
+  /** SET_VRING_ENABLE 0, then 1, for every queue of a started device. */
+  *toggle(): Actor {
+    if (!this.#started) return;
+    yield* this.#setEnables(0);
+    yield* this.#setEnables(1);
+  }
+
   /** vuf_handle_output is empty: a notification before the start has no effect at all. */
   *queueNotify(): Actor {}
 
@@ -197,23 +215,35 @@ export class VhostUserFrontEnd implements VirtioDevice {
     return isr;
   }
 
+  /** vhost_virtqueue_mask. */
+  *maskCall(queue: number, masked: boolean): Actor {
+    const { call, maskedCall } = this.parts.notifiers[queue]!;
+    yield* this.#sendFd(VHOST_USER_SET_VRING_CALL, queue, masked ? maskedCall : call);
+  }
+
+  /** vhost_virtqueue_pending. */
+  *callPending(queue: number): Actor<boolean> {
+    return (yield* this.parts.notifiers[queue]!.maskedCall.eventfd.read()) > 0;
+  }
+
   /** vuf_start: host notifiers, guest notifiers, vhost_dev_start, unmask. */
-  *#start(transport: VirtioTransport): Actor {
-    const queues = this.parts.notifiers.keys();
+  *#start(transport: VirtioTransport, bornWith = this.parts.kickCount): Actor {
+    const queues = [...this.parts.notifiers.keys()];
     this.#started = true;
     for (const [queue, { kicks }] of this.parts.notifiers.entries()) {
       const kick = kicks[this.#starts % kicks.length]!;
-      yield* kick.eventfd.create(this.parts.kickCount);
+      yield* kick.eventfd.create(bornWith);
       this.#kicks[queue] = kick;
       transport.assignNotifier(queue, kick.eventfd);
     }
     this.#starts++;
-    yield* this.#setCalls("call"); // MSI-X is off: the guest notifiers are handed over here
+    yield* transport.setGuestNotifiers(this.parts.notifiers.map(({ call }) => call.eventfd));
     yield* this.#setFeatures(transport.driverFeatures);
     yield* this.#setMemory();
     for (const queue of queues) yield* this.#startQueue(queue, transport);
     yield* this.#setEnables(1);
-    yield* this.#setCalls("call");
+    // "guest_notifier_mask/pending not used yet, so just unmask everything here": whatever vectors say.
+    for (const queue of queues) yield* this.maskCall(queue, false);
   }
 
   /** vhost_virtqueue_start. A queue without an address is skipped. @returns whether it was started */
@@ -223,13 +253,16 @@ export class VhostUserFrontEnd implements VirtioDevice {
     const addr = this.#ringAddr(queue, config);
     if (!addr) {
       this.parts.note?.("Driver bug", `q${queue}: the ring is not in guest RAM or not aligned (virtio 1.4, 2.7)`);
-      transport.setNeedsReset();
+      yield* transport.setNeedsReset();
       return false;
     }
     yield* this.#send(request(VHOST_USER_SET_VRING_NUM, state(queue, config.size)));
     yield* this.#send(request(VHOST_USER_SET_VRING_BASE, state(queue, this.#lastAvailIdx[queue]!)));
     yield* this.#send(request(VHOST_USER_SET_VRING_ADDR, addr));
     yield* this.#sendFd(VHOST_USER_SET_VRING_KICK, queue, this.#kicks[queue]!);
+    yield* this.callPending(queue); // "Clear and discard previous events if any."
+    if (transport.msixEnabled && config.msixVector === VIRTIO_MSI_NO_VECTOR)
+      yield* this.#send(request(VHOST_USER_SET_VRING_CALL, vringFd(queue, "no fd")));
     return true;
   }
 
@@ -241,7 +274,7 @@ export class VhostUserFrontEnd implements VirtioDevice {
       const base = yield* this.#exchange(request(VHOST_USER_GET_VRING_BASE, state(queue, 0)));
       this.#lastAvailIdx[queue] = base.payload.kind === "vringState" ? base.payload.num & 0xffff : 0;
     }
-    yield* this.#setCalls("maskedCall");
+    yield* transport.clearGuestNotifiers();
     for (const [queue, kick] of this.#kicks.entries()) {
       transport.deassignNotifier(queue);
       // virtio_bus_cleanup_host_notifier: test and clear; what was left calls the empty handler.
@@ -249,12 +282,6 @@ export class VhostUserFrontEnd implements VirtioDevice {
       this.#kicks[queue] = undefined;
     }
     this.#started = false;
-  }
-
-  *#setCalls(which: "call" | "maskedCall"): Actor {
-    for (const [queue, notifiers] of this.parts.notifiers.entries()) {
-      yield* this.#sendFd(VHOST_USER_SET_VRING_CALL, queue, notifiers[which]);
-    }
   }
 
   /** Bit 30 is negotiated, so that rings start disabled. */

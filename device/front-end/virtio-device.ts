@@ -1,6 +1,7 @@
 // The seam between a transport and the device it carries: what VirtioDeviceClass (downwards) and VirtioBusClass
 // (upwards) are in QEMU. All calls happen in the vCPU's thread, inside a trap.
 
+import type { Irqfd } from "../../vm/irq.js";
 import type { EventFd } from "../../vm/sync/eventfd.js";
 import type { Actor } from "../../vm/sync/op.js";
 import type { DeviceCfg } from "./device-cfg.js";
@@ -19,6 +20,8 @@ export interface QueueConfig {
   /** A power of two up to the device's maximum; 0 while the driver's choice was refused. */
   readonly size: number;
   readonly enabled: boolean;
+  /** queue_msix_vector: VIRTIO_MSI_NO_VECTOR, or an entry of the vector table. */
+  readonly msixVector: number;
   readonly desc: Gpa;
   readonly driver: Gpa;
   readonly device: Gpa;
@@ -34,10 +37,17 @@ export interface VirtioTransport {
   /** Host notifier: from now on a notification of this queue adds 1 to the eventfd instead of trapping. */
   assignNotifier(queue: number, eventfd: EventFd): void;
   deassignNotifier(queue: number): void;
-  /** Sets bits (VIRTIO_PCI_ISR_*) in the ISR status. */
-  raiseIsr(bits: number): void;
+  /** Is MSI-X enabled? (query_guest_notifiers) */
+  readonly msixEnabled: boolean;
+  /**
+   * Guest notifiers, one a queue: from now on each is announced to the driver as it has chosen. Calls the device's
+   * maskCall(false) for every queue whose calls can be delivered now, and later on with each change of that.
+   */
+  setGuestNotifiers(calls: readonly Irqfd[]): Actor;
+  /** Ends that; the calls that could be delivered are masked before. */
+  clearGuestNotifiers(): Actor;
   /** 2.1.2: the device is in an error state that only a reset ends. */
-  setNeedsReset(): void;
+  setNeedsReset(): Actor;
 }
 
 export interface VirtioDevice {
@@ -59,6 +69,10 @@ export interface VirtioDevice {
   reset(transport: VirtioTransport): Actor;
   /** A notification that trapped since the queue has no notifier. */
   queueNotify(queue: number): Actor;
+  /** guest_notifier_mask: the queue's calls go to a notifier that interrupts nobody, or to the guest notifier again. */
+  maskCall(queue: number, masked: boolean): Actor;
+  /** guest_notifier_pending: has the queue been called while it was masked? Forgets it. */
+  callPending(queue: number): Actor<boolean>;
   /** ISR bits (VIRTIO_PCI_ISR_*) that have become due since the last call: what call eventfds hold. */
   pendingInterrupts(): Actor<number>;
 }

@@ -1,13 +1,23 @@
 // A virtio device on the PCI bus: what VirtIOPCIProxy is in QEMU (hw/virtio/virtio-pci.c, and virtio_set_status and
 // virtio_reset of hw/virtio/virtio.c). Non-transitional. Implements virtio 1.4, 4.1.2 (discovery), 4.1.4 (the
 // capability chain and its structures in BAR 4, laid out as QEMU does), 4.1.4.9 (access through configuration space),
-// and carries any VirtioDevice.
-//
-// There is no MSI-X capability: used buffers are announced by the ISR status.
+// and carries any VirtioDevice. How it interrupts: interrupts.ts.
 
 import { allOnes, type Bus, loadLe, type MmioRegion, storeLe } from "../../vm/bus.js";
+import type { InterruptController, Irqfd } from "../../vm/irq.js";
 import { PciFunction } from "../../vm/pci/function.js";
-import { PCI_CAP_ID_VNDR, PCI_COMMAND_MASTER, PCI_STATUS_INTERRUPT, PciConfig } from "../../vm/spec/pci.js";
+import {
+  PCI_BASE_ADDRESS_MEM_PREFETCH,
+  PCI_BASE_ADDRESS_MEM_TYPE_64,
+  PCI_CAP_ID_MSIX,
+  PCI_CAP_ID_VNDR,
+  PCI_COMMAND_MASTER,
+  PCI_MSIX_FLAGS_ENABLE,
+  PCI_MSIX_FLAGS_MASKALL,
+  PCI_STATUS_INTERRUPT,
+  PciConfig,
+  PciMsixCap,
+} from "../../vm/spec/pci.js";
 import type { EventFd } from "../../vm/sync/eventfd.js";
 import type { Actor } from "../../vm/sync/op.js";
 import type { Note } from "../../vm/sync/trace.js";
@@ -25,7 +35,6 @@ import {
   VIRTIO_PCI_CAP_NOTIFY_CFG,
   VIRTIO_PCI_CAP_PCI_CFG,
   VIRTIO_PCI_DEVICE_ID_BASE,
-  VIRTIO_PCI_ISR_CONFIG,
   VirtioPciCap,
   VirtioPciCfgCap,
   VirtioPciNotifyCap,
@@ -34,10 +43,11 @@ import { CommonCfg } from "./common-cfg.js";
 import { deviceCfgRegion } from "./device-cfg.js";
 import { writeDeviceStatus } from "./device-status.js";
 import { DRIVER_BUGS, noteDriverBug } from "./driver-bug.js";
-import { IsrCfg } from "./isr-cfg.js";
+import { Interrupts } from "./interrupts.js";
 import { NOTIFY_OFF_MULTIPLIER, NotifyCfg } from "./notify-cfg.js";
 import type { Features, QueueConfig, VirtioDevice, VirtioTransport } from "./virtio-device.js";
 
+const MSIX_BAR = 1;
 const MODERN_BAR = 4;
 /** Bytes of each structure, and the distance between two. */
 const STRUCTURE_SIZE = 0x1000;
@@ -55,16 +65,23 @@ export interface VirtioPciOptions {
   readonly note?: Note;
 }
 
+/** What a function is wired to. */
+export interface Board {
+  readonly bus: Bus;
+  readonly irq: InterruptController;
+}
+
 export class VirtioPci extends PciFunction implements VirtioTransport {
   readonly #common: CommonCfg;
-  readonly #isr: IsrCfg;
+  readonly #interrupts: Interrupts;
   readonly #bar: MmioRegion;
-  /** Where in configuration space the capability of 4.1.4.9 is. */
+  /** Where in configuration space the capability of 4.1.4.9 is, and the one of MSI-X. */
   readonly #window: number;
+  readonly #msix: number;
   readonly #notifiers = new Map<number, EventFd>();
 
   constructor(
-    readonly bus: Bus,
+    readonly board: Board,
     readonly virtio: VirtioDevice,
     readonly options: VirtioPciOptions,
   ) {
@@ -86,13 +103,27 @@ export class VirtioPci extends PciFunction implements VirtioTransport {
       {
         queueSizes: virtio.queueSizes,
         offeredFeatures: () => virtio.offeredFeatures(),
+        vectors: queueCount + 1,
         configGeneration: () => virtio.config.generation,
         writeStatus: (written) => this.#writeStatus(written),
         queueEnabled: (queue) => (options.enableAt === "queue-enable" ? virtio.queueEnabled(queue, this) : undefined),
+        queueVectorChanged: (queue, old) => this.#interrupts.queueVectorChanged(queue, old),
       },
       note,
     );
-    this.#isr = new IsrCfg(STRUCTURE_SIZE, () => virtio.pendingInterrupts(), note);
+    this.#interrupts = new Interrupts(
+      {
+        irq: board.irq,
+        virtio,
+        command: () => this.command,
+        msixControl: () => loadLe(this.config, this.#msix + PciMsixCap.FLAGS, 2),
+        queues: () => this.queues,
+        configVector: () => this.#common.configVector,
+      },
+      STRUCTURE_SIZE,
+      note,
+    );
+    virtio.config.notify = () => this.#notifyConfig();
     const notify = new NotifyCfg(
       STRUCTURE_SIZE,
       {
@@ -105,7 +136,7 @@ export class VirtioPci extends PciFunction implements VirtioTransport {
     // In the order of their offsets in the BAR.
     const structures = [
       { type: VIRTIO_PCI_CAP_COMMON_CFG, region: this.#common },
-      { type: VIRTIO_PCI_CAP_ISR_CFG, region: this.#isr },
+      { type: VIRTIO_PCI_CAP_ISR_CFG, region: this.#interrupts.isr },
       { type: VIRTIO_PCI_CAP_DEVICE_CFG, region: deviceCfgRegion(STRUCTURE_SIZE, virtio.config, note) },
       { type: VIRTIO_PCI_CAP_NOTIFY_CFG, region: notify },
     ];
@@ -113,7 +144,8 @@ export class VirtioPci extends PciFunction implements VirtioTransport {
       "virtio-pci",
       structures.map(({ region }) => region),
     );
-    this.addBar(MODERN_BAR, this.#bar);
+    this.addBar(MSIX_BAR, this.#interrupts.msix, 0);
+    this.addBar(MODERN_BAR, this.#bar, PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH);
     structures.forEach(({ type }, i) => {
       this.addCapability(PCI_CAP_ID_VNDR, structureCap(type, i * STRUCTURE_SIZE));
     });
@@ -123,6 +155,8 @@ export class VirtioPci extends PciFunction implements VirtioTransport {
     this.allowWrite(this.#window + VirtioPciCap.OFFSET, 4, 0xffffffff);
     this.allowWrite(this.#window + VirtioPciCap.LENGTH, 4, 0xffffffff);
     this.allowWrite(this.#window + VirtioPciCfgCap.PCI_CFG_DATA, 4, 0xffffffff);
+    this.#msix = this.addCapability(PCI_CAP_ID_MSIX, this.#interrupts.msix.capability(MSIX_BAR));
+    this.allowWrite(this.#msix + PciMsixCap.FLAGS, 2, PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
   }
 
   // What the device sees: VirtioTransport.
@@ -141,25 +175,32 @@ export class VirtioPci extends PciFunction implements VirtioTransport {
 
   // Any width, as QEMU asks for where KVM has it ("fast mmio").
   assignNotifier(queue: number, eventfd: EventFd): void {
-    this.bus.assignIoeventfd(this.#bar, notifyOffset(queue), 0, eventfd);
+    this.board.bus.assignIoeventfd(this.#bar, notifyOffset(queue), 0, eventfd);
     this.#notifiers.set(queue, eventfd);
   }
 
   deassignNotifier(queue: number): void {
-    this.bus.deassignIoeventfd(this.#bar, notifyOffset(queue), 0);
+    this.board.bus.deassignIoeventfd(this.#bar, notifyOffset(queue), 0);
     this.#notifiers.delete(queue);
   }
 
-  raiseIsr(bits: number): void {
-    this.#isr.raise(bits);
+  get msixEnabled(): boolean {
+    return this.#interrupts.msix.enabled;
   }
 
-  setNeedsReset(): void {
-    const live = this.#common.status & VIRTIO_CONFIG_S_DRIVER_OK;
+  setGuestNotifiers(calls: readonly Irqfd[]): Actor {
+    return this.#interrupts.setGuestNotifiers(calls);
+  }
+
+  clearGuestNotifiers(): Actor {
+    return this.#interrupts.clearGuestNotifiers();
+  }
+
+  // 2.1.2: "If DRIVER_OK is set, after it sets DEVICE_NEEDS_RESET, the device MUST send a device configuration change
+  // notification to the driver."
+  *setNeedsReset(): Actor {
     this.#common.status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-    // 2.1.2: "If DRIVER_OK is set, after it sets DEVICE_NEEDS_RESET, the device MUST send a device configuration change
-    // notification to the driver."
-    if (live) this.raiseIsr(VIRTIO_PCI_ISR_CONFIG);
+    yield* this.#notifyConfig();
   }
 
   // What the guest does to the function's configuration space.
@@ -167,9 +208,9 @@ export class VirtioPci extends PciFunction implements VirtioTransport {
   override *beforeRead(offset: number, width: number): Actor {
     // 4.1.4.5.1: "If MSI-X capability is disabled, the device MUST set the Interrupt Status bit in the PCI Status
     // register in the PCI Configuration Header of the device to the logical OR of all bits in ISR status of the device."
-    if (overlaps(offset, width, PciConfig.STATUS, 1)) {
+    if (!this.msixEnabled && overlaps(offset, width, PciConfig.STATUS, 1)) {
       const status = this.config[PciConfig.STATUS]! & ~PCI_STATUS_INTERRUPT;
-      this.config[PciConfig.STATUS] = status | ((yield* this.#isr.look()) ? PCI_STATUS_INTERRUPT : 0);
+      this.config[PciConfig.STATUS] = status | ((yield* this.#interrupts.isr.look()) ? PCI_STATUS_INTERRUPT : 0);
     }
     const data = this.#window + VirtioPciCfgCap.PCI_CFG_DATA;
     if (overlaps(offset, width, data, 4)) {
@@ -183,6 +224,8 @@ export class VirtioPci extends PciFunction implements VirtioTransport {
       // As QEMU's virtio_write_config: a device that may no longer master the bus is stopped.
       yield* this.#changeStatus(this.status & ~VIRTIO_CONFIG_S_DRIVER_OK);
     }
+    if (overlaps(offset, width, PciConfig.COMMAND, 2) || overlaps(offset, width, this.#msix + PciMsixCap.FLAGS, 2))
+      yield* this.#interrupts.controlWritten();
     const data = this.#window + VirtioPciCfgCap.PCI_CFG_DATA;
     if (overlaps(offset, width, data, 4)) {
       const target = this.#windowTarget();
@@ -194,7 +237,17 @@ export class VirtioPci extends PciFunction implements VirtioTransport {
     yield* this.virtio.reset(this);
     // 2.4.1: device status is reinitialised, and reads 0, only now that the data plane is quiet.
     this.#common.reset();
-    this.#isr.clear();
+    yield* this.#interrupts.isr.clear();
+  }
+
+  override resetRegisters(): void {
+    super.resetRegisters();
+    this.#interrupts.msix.reset();
+  }
+
+  /** virtio_notify_config: a driver that does not run is not told. */
+  *#notifyConfig(): Actor {
+    if (this.status & VIRTIO_CONFIG_S_DRIVER_OK) yield* this.#interrupts.notifyConfig();
   }
 
   *#writeStatus(written: number): Actor {

@@ -1,8 +1,8 @@
 // The arguments of a request, taken one after the other. Every value is a private copy, made once: what was checked is
-// what is used, whatever the guest writes into its RAM meanwhile.
+// what is used, whatever the guest writes into its RAM meanwhile. Only file data, which nobody checks, stays where it is.
 
-import { EINVAL, ENAMETOOLONG } from "../spec/errno.js";
-import { NAME_MAX } from "../spec/fuse.js";
+import { EINVAL, ENAMETOOLONG, ENOENT } from "../spec/errno.js";
+import { NAME_MAX, PATH_MAX } from "../spec/fuse.js";
 import type { Failed } from "./failed.js";
 import type { Cursor } from "./scatter-gather.js";
 
@@ -34,13 +34,30 @@ export class ArgumentReader {
    * check is the wall: a name that passes names an entry of its parent and nothing else.
    */
   name(): Uint8Array | Failed {
-    const bytes = this.#cursor.peek(Math.min(this.#cursor.remaining, NAME_MAX + 1));
-    const length = bytes.indexOf(NUL);
-    if (length === -1) return bytes.length > NAME_MAX ? -ENAMETOOLONG : -EINVAL;
-    this.#cursor.take(length + 1);
-    const name = bytes.subarray(0, length);
-    const dots = name.every((byte) => byte === DOT) && length <= 2;
+    const name = this.#string(NAME_MAX);
+    if (typeof name === "number") return name;
+    const dots = name.every((byte) => byte === DOT) && name.length <= 2;
     return dots || name.includes(SLASH) ? -EINVAL : name;
+  }
+
+  /** The next NUL-terminated target of a symlink: any path at all, since only the guest ever follows it. */
+  target(): Uint8Array | Failed {
+    const target = this.#string(PATH_MAX - 1);
+    // symlink(2): "ENOENT [...] target is the empty string."
+    return typeof target !== "number" && target.length === 0 ? -ENOENT : target;
+  }
+
+  /** Views of guest RAM on the next `size` bytes of file data; undefined when the request is shorter. */
+  data(size: number): Uint8Array[] | undefined {
+    return size > this.#cursor.remaining ? undefined : this.#cursor.take(size);
+  }
+
+  #string(max: number): Uint8Array | Failed {
+    const bytes = this.#cursor.peek(Math.min(this.#cursor.remaining, max + 1));
+    const length = bytes.indexOf(NUL);
+    if (length === -1) return bytes.length > max ? -ENAMETOOLONG : -EINVAL;
+    this.#cursor.take(length + 1);
+    return bytes.subarray(0, length);
   }
 }
 

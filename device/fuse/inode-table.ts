@@ -1,18 +1,24 @@
 // The nodes that the guest knows, by nodeid.
 
-import { ENFILE } from "../spec/errno.js";
-import { FUSE_ROOT_ID } from "../spec/fuse.js";
-import type { Attr, Backing, Node } from "./backing/backing.js";
+import { EBADF, ENFILE, ENOTDIR } from "../spec/errno.js";
+import { FUSE_ROOT_ID, S_IFDIR } from "../spec/fuse.js";
+import type { Attr, Backing, Found, Node } from "./backing/backing.js";
 import type { Failed } from "./failed.js";
 
 /**
- * A node while the guest holds references to it. Every LOOKUP and READDIRPLUS entry that names it in a reply adds one to
- * `nlookup`, FORGET takes them off, and at 0 the node goes back to its backing.
+ * A node while the guest holds references to it. Every entry of a reply that names it adds one to `nlookup`, FORGET takes
+ * them off, and at 0 the node goes back to its backing. Its names may change or go meanwhile: a nodeid is no name.
  */
 export interface Inode {
   readonly nodeid: bigint;
   readonly node: Node;
   nlookup: number;
+}
+
+/** A node of which the guest has been given one reference more. */
+export interface Held {
+  readonly inode: Inode;
+  readonly attr: Attr;
 }
 
 /** A nodeid is never given out twice, not even after `clear`, so that one generation is enough for all. */
@@ -42,14 +48,30 @@ export class InodeTable {
     return this.#byNodeid.get(nodeid);
   }
 
+  /** The directory that a request names as its place. */
+  directory(nodeid: bigint): Inode | Failed {
+    const inode = this.#byNodeid.get(nodeid);
+    if (inode === undefined) return -EBADF;
+    return inode.node.type === S_IFDIR ? inode : -ENOTDIR;
+  }
+
+  /** No new node can be held, so none should be made. */
+  get full(): boolean {
+    return this.#byNodeid.size >= this.#max;
+  }
+
   /** Looks a name up in a directory; on success the guest holds one reference more. */
-  lookup(parent: Inode, name: Uint8Array): { inode: Inode; attr: Attr } | Failed {
+  lookup(parent: Inode, name: Uint8Array): Held | Failed {
     const found = this.#backing.lookup(parent.node, name);
-    if (typeof found === "number") return found;
+    return typeof found === "number" ? found : this.hold(found);
+  }
+
+  /** Gives the guest a reference on what the backing has found or made. */
+  hold(found: Found): Held | Failed {
     let inode = this.#byKey.get(found.node.key);
     if (inode !== undefined) {
-      this.#backing.forget(found.node);
-    } else if (this.#byNodeid.size >= this.#max) {
+      this.#backing.merge(inode.node, found.node);
+    } else if (this.full) {
       this.#backing.forget(found.node);
       return -ENFILE;
     } else {

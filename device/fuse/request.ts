@@ -14,12 +14,17 @@ export interface RequestHeader {
   readonly opcode: number;
   readonly unique: bigint;
   readonly nodeid: bigint;
+  readonly uid: number;
+  readonly gid: number;
   /** Length of the extensions behind the arguments, in bytes. */
   readonly extensions: number;
 }
 
 export interface Request {
   readonly nodeid: bigint;
+  /** Owner and group of what the request makes. The guest checks permissions: they give no rights here. */
+  readonly uid: number;
+  readonly gid: number;
   readonly argument: ArgumentReader;
 }
 
@@ -32,6 +37,8 @@ export function readHeader(cursor: Cursor): RequestHeader | undefined {
     opcode: view.getUint32(FuseInHeader.OPCODE, true),
     unique: view.getBigUint64(FuseInHeader.UNIQUE, true),
     nodeid: view.getBigUint64(FuseInHeader.NODEID, true),
+    uid: view.getUint32(FuseInHeader.UID, true),
+    gid: view.getUint32(FuseInHeader.GID, true),
     extensions: view.getUint16(FuseInHeader.TOTAL_EXTLEN, true) * 8,
   };
 }
@@ -42,7 +49,8 @@ export function readRequest(header: RequestHeader, cursor: Cursor): Request | Fa
   if (header.len !== FuseInHeader.SIZEOF + cursor.remaining) return -EINVAL;
   if (header.extensions > cursor.remaining) return -EINVAL;
   cursor.limit(cursor.remaining - header.extensions);
-  return { nodeid: header.nodeid, argument: new ArgumentReader(cursor) };
+  const { nodeid, uid, gid } = header;
+  return { nodeid, uid, gid, argument: new ArgumentReader(cursor) };
 }
 
 const OPCODE_NAMES = new Map<number, string>(Object.entries(opcodes).map(([name, opcode]) => [opcode, name]));

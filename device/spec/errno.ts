@@ -15,6 +15,7 @@ export const EISDIR = 21;
 export const EINVAL = 22;
 export const ENFILE = 23;
 export const EMFILE = 24;
+export const EFBIG = 27;
 export const ENOSPC = 28;
 export const EROFS = 30;
 export const ERANGE = 34;
@@ -23,6 +24,7 @@ export const ENOSYS = 38;
 export const ENOTEMPTY = 39;
 export const ELOOP = 40;
 export const EPROTO = 71;
+export const EOPNOTSUPP = 95;
 export const ESTALE = 116;
 
 /** The largest errno of Linux (EHWPOISON): a greater number is no errno. */

@@ -47,6 +47,24 @@ export const FUSE_INIT_EXT = 1 << 30;
 /** getattr_in.getattr_flags: the fh field is meant. */
 export const FUSE_GETATTR_FH = 1 << 0;
 
+/** fsync_in.fsync_flags: the data alone, as fdatasync(2). */
+export const FUSE_FSYNC_FDATASYNC = 1 << 0;
+
+// --- setattr_in.valid: the fields that are meant ----------------------------------------------------------------------
+export const FATTR_MODE = 1 << 0;
+export const FATTR_UID = 1 << 1;
+export const FATTR_GID = 1 << 2;
+export const FATTR_SIZE = 1 << 3;
+export const FATTR_ATIME = 1 << 4;
+export const FATTR_MTIME = 1 << 5;
+export const FATTR_FH = 1 << 6;
+/** Beside FATTR_ATIME: the server's clock, not the field. */
+export const FATTR_ATIME_NOW = 1 << 7;
+export const FATTR_MTIME_NOW = 1 << 8;
+export const FATTR_LOCKOWNER = 1 << 9;
+export const FATTR_CTIME = 1 << 10;
+export const FATTR_KILL_SUIDGID = 1 << 11;
+
 // --- structures -----------------------------------------------------------------------------------------------------
 export const enum FuseInHeader {
   /** The whole request with this header, in bytes. */
@@ -154,6 +172,55 @@ export const enum FuseAttrOut {
   SIZEOF = 104,
 }
 
+export const enum FuseSetattrIn {
+  VALID = 0,
+  FH = 8,
+  SIZE = 16,
+  LOCK_OWNER = 24,
+  ATIME = 32,
+  MTIME = 40,
+  CTIME = 48,
+  ATIMENSEC = 56,
+  MTIMENSEC = 60,
+  CTIMENSEC = 64,
+  MODE = 68,
+  UID = 76,
+  GID = 80,
+  SIZEOF = 88,
+}
+
+/** The name follows, as it does in the other structures of makers. */
+export const enum FuseMknodIn {
+  MODE = 0,
+  RDEV = 4,
+  UMASK = 8,
+  SIZEOF = 16,
+}
+
+export const enum FuseMkdirIn {
+  MODE = 0,
+  UMASK = 4,
+  SIZEOF = 8,
+}
+
+/** The new name follows; the request's nodeid is the directory for it. */
+export const enum FuseLinkIn {
+  OLDNODEID = 0,
+  SIZEOF = 8,
+}
+
+/** The old name and the new one follow; the request's nodeid is the old directory. */
+export const enum FuseRenameIn {
+  NEWDIR = 0,
+  SIZEOF = 8,
+}
+
+export const enum FuseRename2In {
+  NEWDIR = 0,
+  FLAGS = 8,
+  SIZEOF = 16,
+}
+
 /** OPEN and OPENDIR. */
 export const enum FuseOpenIn {
   FLAGS = 0,
@@ -167,6 +234,15 @@ export const enum FuseOpenOut {
   SIZEOF = 16,
 }
 
+/** The reply is an entry_out, then an open_out. */
+export const enum FuseCreateIn {
+  FLAGS = 0,
+  MODE = 4,
+  UMASK = 8,
+  OPEN_FLAGS = 12,
+  SIZEOF = 16,
+}
+
 /** READ, READDIR and READDIRPLUS. */
 export const enum FuseReadIn {
   FH = 0,
@@ -176,6 +252,29 @@ export const enum FuseReadIn {
   LOCK_OWNER = 24,
   FLAGS = 32,
   SIZEOF = 40,
+}
+
+/** The data follows. */
+export const enum FuseWriteIn {
+  FH = 0,
+  OFFSET = 8,
+  SIZE = 16,
+  WRITE_FLAGS = 20,
+  LOCK_OWNER = 24,
+  FLAGS = 32,
+  SIZEOF = 40,
+}
+
+export const enum FuseWriteOut {
+  SIZE = 0,
+  SIZEOF = 8,
+}
+
+/** FSYNC and FSYNCDIR. */
+export const enum FuseFsyncIn {
+  FH = 0,
+  FSYNC_FLAGS = 8,
+  SIZEOF = 16,
 }
 
 export const enum FuseFlushIn {
@@ -241,6 +340,14 @@ export const S_IFREG = 0o100000;
 export const S_IFLNK = 0o120000;
 export const S_IFSOCK = 0o140000;
 
+export const S_ISUID = 0o4000;
+export const S_ISGID = 0o2000;
+export const S_ISVTX = 0o1000;
+export const S_IXGRP = 0o010;
+export const S_IRWXUGO = 0o777;
+/** All of a mode that chmod(2) sets. */
+export const S_IALLUGO = 0o7777;
+
 /** dirent.type is the S_IFMT part of the mode, shifted by this. */
 export const DT_SHIFT = 12;
 export const DT_UNKNOWN = 0;
@@ -249,7 +356,13 @@ export const DT_DIR = 4;
 /** Longest name in bytes, without its NUL. */
 export const NAME_MAX = 255;
 
+/** Longest path in bytes, its NUL among them. */
+export const PATH_MAX = 4096;
+
 export const O_ACCMODE = 0o3;
 export const O_RDONLY = 0o0;
+export const O_WRONLY = 0o1;
+export const O_RDWR = 0o2;
 export const O_CREAT = 0o100;
+export const O_EXCL = 0o200;
 export const O_TRUNC = 0o1000;

@@ -6,7 +6,6 @@ import { ECAM_BASE, PCI_MMIO_BASE, PCI_MMIO_SIZE } from "../../vm/spec/board";
 import {
   PCI_BASE_ADDRESS_MEM_FLAGS,
   PCI_BASE_ADDRESS_MEM_TYPE_64,
-  PCI_CAP_ID_VNDR,
   PCI_COMMAND_MASTER,
   PCI_COMMAND_MEMORY,
   PCI_STATUS_CAP_LIST,
@@ -54,13 +53,13 @@ export class PciFunction {
     write16(this.config + PciConfig.COMMAND, command | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
   }
 
-  /** Configuration offsets of the vendor-specific capabilities, in list order. */
-  vendorCapabilities(): u32[] {
+  /** Configuration offsets of the capabilities with this id, in list order. */
+  capabilities(id: u32): u32[] {
     const found: u32[] = [];
     if (!(read16(this.config + PciConfig.STATUS) & PCI_STATUS_CAP_LIST)) return found;
     let at = read8(this.config + PciConfig.CAPABILITY_LIST) & ~3;
     for (let i: u32 = 0; at >= <u32>PciConfig.HEADER_SIZEOF && i < MOST_CAPABILITIES; i++) {
-      if (read8(this.config + at + PciCap.ID) == PCI_CAP_ID_VNDR) found.push(at);
+      if (read8(this.config + at + PciCap.ID) == id) found.push(at);
       at = read8(this.config + at + PciCap.NEXT) & ~3;
     }
     return found;

@@ -12,6 +12,7 @@ import {
   VirtioPciCommonCfg,
   VirtioPciNotifyCap,
 } from "../../device/spec/virtio-pci";
+import { PCI_CAP_ID_VNDR } from "../../vm/spec/pci";
 import { die } from "./console";
 import { read16, read32, read8, write16, write32, write64, write8 } from "./mmio";
 import { PciFunction } from "./pci";
@@ -39,7 +40,7 @@ export class VirtioPci {
 
   /** Virtio10BindingStart: finds the device's structures and lets it answer. */
   constructor(readonly pci: PciFunction) {
-    const capabilities = pci.vendorCapabilities();
+    const capabilities = pci.capabilities(PCI_CAP_ID_VNDR);
     for (let i = 0; i < capabilities.length; i++) this.parse(pci.config + capabilities[i]);
     if (this.common.length < COMMON_BYTES) die(REFUSED + "it has no common configuration");
     if (this.notify.length == 0) die(REFUSED + "it has no notification structure");
@@ -122,6 +123,19 @@ export class VirtioPci {
   /** queue_size of the selected queue: its maximum, as it has not been written. */
   getQueueNumMax(): u32 {
     return read16(this.common.gpa + VirtioPciCommonCfg.QUEUE_SIZE);
+  }
+
+  /**
+   * 4.1.5.1.2: the MSI-X vector of the configuration's changes, and of the selected queue (before it is enabled).
+   * Returns what reads back: VIRTIO_MSI_NO_VECTOR where the device has no such vector.
+   */
+  setConfigVector(vector: u32): u32 {
+    write16(this.common.gpa + VirtioPciCommonCfg.CONFIG_MSIX_VECTOR, vector);
+    return read16(this.common.gpa + VirtioPciCommonCfg.CONFIG_MSIX_VECTOR);
+  }
+  setQueueVector(vector: u32): u32 {
+    write16(this.common.gpa + VirtioPciCommonCfg.QUEUE_MSIX_VECTOR, vector);
+    return read16(this.common.gpa + VirtioPciCommonCfg.QUEUE_MSIX_VECTOR);
   }
 
   /** Virtio10SetQueueAddress: the selected queue's three areas, and then queue_enable. */

@@ -10,6 +10,7 @@ import { ROWS, type Scenario } from "../scenario/scenario.js";
 import { runBoots } from "../threads/boots.js";
 import type { Job } from "../threads/job.js";
 import { Lab } from "../threads/lab.js";
+import { nodePlatform } from "../threads/spawn.js";
 
 const RUNS = 7;
 const BOOTS_A_RUN = 500;
@@ -31,7 +32,7 @@ const job = (boots: number): Job => ({
 });
 
 async function bootsPerSecond(): Promise<void> {
-  const lab = new Lab("ovmf", BOOT_RAM_BYTES);
+  const lab = new Lab(nodePlatform, "ovmf", BOOT_RAM_BYTES);
   const rates: number[] = [];
   await lab.live(job(BOOTS_A_RUN)); // warm-up
   for (let run = 0; run < RUNS; run++) {
@@ -45,7 +46,7 @@ async function bootsPerSecond(): Promise<void> {
 }
 
 async function memory(): Promise<void> {
-  const lab = new Lab("ovmf", BOOT_RAM_BYTES);
+  const lab = new Lab(nodePlatform, "ovmf", BOOT_RAM_BYTES);
   const mib = (): number => process.memoryUsage().rss / 2 ** 20;
   let some = 0;
   for (let boots = 0; boots < MANY_BOOTS; boots += BOOTS_A_LIFE) {
@@ -66,7 +67,7 @@ async function tracing(): Promise<void> {
   const counts = new Map<string, { boots: number; hangs: number }>();
   for (let round = 0; round < HANG_ROUNDS; round++) {
     for (const trace of [false, true]) {
-      const result = await runBoots(scenarioOf("seed"), limits, { trace });
+      const result = await runBoots(nodePlatform, scenarioOf("seed"), limits, { trace });
       for (const phase of ["first", "reboot"] as const) {
         const key = `${phase}, tracing ${trace ? "on" : "off"}`;
         const sum = counts.get(key) ?? { boots: 0, hangs: 0 };

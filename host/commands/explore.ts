@@ -1,49 +1,72 @@
-// vhostlab explore: every interleaving of one first boot.
+// vhostlab explore: every interleaving of one script.
 
 import { type Command, Option } from "commander";
-import { addOptions, frontEndOptions, jsonOption, parseCount, type Seats, seatOptions } from "../options.js";
+import { formatSchedule } from "../explore/schedule.js";
+import {
+  addOptions,
+  frontEndOptions,
+  jsonOption,
+  parseCount,
+  type Seats,
+  scriptOption,
+  scriptsHelp,
+  seatOptions,
+  traceOption,
+} from "../options.js";
 import type { Context } from "../program.js";
+import { big, verdictWords } from "../report/explore-words.js";
 import { hangReport } from "../report/hang-report.js";
 import { jsonDocument } from "../report/json.js";
 import { type Fact, labelled } from "../report/labelled.js";
 import { statesProgress } from "../report/progress.js";
+import { openTraceFile } from "../report/trace-file.js";
+import { SCRIPT } from "../scenario/catalog/index.js";
 import type { ExploreResult } from "../scenario/outcome.js";
 import type { FrontEndOptions, Scenario } from "../scenario/scenario.js";
 
 interface ExploreOptions extends Seats, FrontEndOptions {
+  readonly script: Scenario["script"];
   readonly maxExecutions?: number;
   readonly json?: boolean;
+  readonly trace?: string;
 }
-
-const VERDICTS: Readonly<Record<ExploreResult["verdict"], string>> = {
-  never: "no schedule hangs",
-  can: "some schedules hang, others do not",
-  always: "every schedule hangs",
-};
 
 export function addExplore(program: Command, context: Context): void {
   const command = program
     .command("explore")
-    .summary("search all interleavings of a first boot")
-    .description("Searches all interleavings of a first boot under a deterministic scheduler, in one thread.");
+    .summary("search all interleavings of a script")
+    .description("Searches all interleavings of a script under a deterministic scheduler, in one thread.");
   const limit = new Option("--max-executions <n>", "give up, incomplete, after so many executions").argParser(
     parseCount,
   );
-  addOptions(command, ...seatOptions(), ...frontEndOptions(), limit, jsonOption())
+  addOptions(
+    command,
+    ...seatOptions(),
+    ...frontEndOptions(),
+    scriptOption(),
+    limit,
+    jsonOption(),
+    traceOption("a hanging schedule, or any when none hangs,"),
+  )
     .addHelpText(
       "after",
       `
+Scripts:
+${scriptsHelp()}
+
 Exit code: 0 when the search was complete, whatever the verdict; 1 when it was not; 2 for wrong usage.
 
-Example:
-  $ vhostlab explore --guest ovmf --front-end qemu-8.1 --back-end rust-0.10`,
+Examples:
+  $ vhostlab explore --guest ovmf --front-end qemu-8.1 --back-end rust-0.10
+  $ vhostlab explore --back-end rust-0.10 --trace hang.json`,
     )
     .action(async (options: ExploreOptions) => context.finish(await explore(options, context)));
 }
 
 async function explore(options: ExploreOptions, { engines, output }: Context): Promise<number> {
-  const { maxExecutions, json, ...chosen } = options;
+  const { maxExecutions, json, trace, ...chosen } = options;
   const scenario: Scenario = { ...chosen, delays: [] };
+  const file = openTraceFile(trace);
   const progress = statesProgress(output);
   const result = await engines
     .explore(scenario, { maxExecutions, onProgress: progress.update })
@@ -61,15 +84,22 @@ async function explore(options: ExploreOptions, { engines, output }: Context): P
       output.data(`\n${hangReport(report, found)}`);
     }
   }
+  if (file) {
+    // The search records nothing: its schedule is run once more. No ops at all are a schedule too.
+    const schedule = result.hangs[0]?.schedule ?? formatSchedule(scenario, []);
+    const [replayed] = await engines.replay(schedule, { threads: false, times: 1 });
+    file.write(replayed!, scenario, "step", { schedule });
+  }
   return result.complete ? 0 : 1;
 }
 
 function summary(scenario: Scenario, result: ExploreResult): string {
-  const { guest, frontEnd, backEnd, enableAt, memory, kickCount } = scenario;
+  const { guest, frontEnd, backEnd, enableAt, memory, kickCount, script } = scenario;
   const facts: Fact[] = [
     ["scenario", `${guest}, ${frontEnd}, ${backEnd}, ring messages at ${enableAt}`],
     ["front-end", `memory ${memory}, kick eventfds born with ${kickCount}`],
-    ["verdict", result.complete ? VERDICTS[result.verdict] : `so far ${VERDICTS[result.verdict]}`],
+    ["script", `${script}: ${SCRIPT[script].about}`],
+    ["verdict", verdictWords(result)],
     ...result.causes.map((cause): Fact => ["cause", cause]),
     ["search", result.complete ? "complete" : "not complete: the limit of executions was reached"],
     ["schedules", big(result.paths)],
@@ -80,9 +110,4 @@ function summary(scenario: Scenario, result: ExploreResult): string {
     ["time", `${(result.ms / 1000).toFixed(2)} s`],
   ];
   return labelled(facts);
-}
-
-/** A decimal number of any length, short enough to read. */
-function big(decimal: string): string {
-  return decimal.length <= 7 ? decimal : `about ${Number(decimal).toExponential(1).replace("e+", "e")}`;
 }

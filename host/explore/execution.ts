@@ -11,6 +11,7 @@ import { ActorState } from "../../vm/sync/perform.js";
 import type { TraceEvent } from "../../vm/sync/trace.js";
 import { SyncMemory } from "../../vm/sync/words.js";
 import { BOOT_RAM_BYTES, MEMORY_TREE } from "../scenario/boot-machine.js";
+import { SCRIPT } from "../scenario/catalog/index.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { System, VCPU } from "../scenario/system.js";
 import type { Position } from "../scenario/verdict.js";
@@ -84,7 +85,7 @@ export class Execution {
       world.memory,
       world.ring,
       world.scenario,
-      () => new MemoryBacking(MEMORY_TREE, 0n),
+      () => new MemoryBacking(MEMORY_TREE),
       trace ? note : undefined,
     );
     this.system = system;
@@ -120,9 +121,10 @@ export class Execution {
   step(index: number): void {
     const running = this.#actors[index]!;
     const op = running.pending!;
+    this.steps++;
+    this.#turn = running.name;
     const result = op.attempt();
     if (result === undefined) throw new Error(`step ${this.steps}: ${running.name} cannot do ${op.name} now`);
-    this.steps++;
     if (index > CONTROL) for (const cell of op.footprint.writes) if (isRamCell(cell)) this.#written.add(cell);
     if (this.trace) this.#record(running, op, result);
     running.history = this.world.history(running.history, typeof result === "number" ? `${result}` : result.key);
@@ -162,10 +164,10 @@ export class Execution {
     return key.join();
   }
 
-  *#vcpu(): Actor {
+  #vcpu(): Actor {
     const quiet = { stdout() {}, stderr() {} };
-    yield* this.system.powerOn();
-    yield* runExploredGuest(this.world.guest, this.world.memory, this.system.machine.exits, [], quiet);
+    const { guest, memory, scenario } = this.world;
+    return SCRIPT[scenario.script].run(this.system, (exits) => runExploredGuest(guest, memory, exits, [], quiet));
   }
 
   /** Local code up to the next op. A loop actor whose round is over begins another, with nothing left of the last. */

@@ -3,7 +3,7 @@
 import type { Cause, ExploreResult, HangReport } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { diagnose } from "../scenario/verdict.js";
-import { loadModule } from "../threads/spawn.js";
+import type { ModuleLoader } from "../threads/platform.js";
 import { Execution, World } from "./execution.js";
 import { formatSchedule } from "./schedule.js";
 import { search } from "./visited.js";
@@ -15,8 +15,12 @@ export interface ExploreOptions {
   readonly onProgress?: (states: number) => void;
 }
 
-export async function explore(scenario: Scenario, options: ExploreOptions = {}): Promise<ExploreResult> {
-  const world = createWorld(scenario);
+export async function explore(
+  modules: ModuleLoader,
+  scenario: Scenario,
+  options: ExploreOptions = {},
+): Promise<ExploreResult> {
+  const world = await createWorld(modules, scenario);
   const start = performance.now();
   const found = search(world, {
     maxExecutions: options.maxExecutions ?? MOST_EXECUTIONS,
@@ -43,8 +47,9 @@ export async function explore(scenario: Scenario, options: ExploreOptions = {}):
   };
 }
 
-export function createWorld(scenario: Scenario): World {
-  return new World(scenario, loadModule("ring"), loadModule(`${scenario.guest}.explored`));
+export async function createWorld({ loadModule }: ModuleLoader, scenario: Scenario): Promise<World> {
+  const [ring, guest] = await Promise.all([loadModule("ring"), loadModule(`${scenario.guest}.explored`)]);
+  return new World(scenario, ring, guest);
 }
 
 function reportOf(world: World, order: readonly number[]): HangReport {

@@ -7,6 +7,7 @@ import type { Scenario } from "../scenario/scenario.js";
 import { diagnose } from "../scenario/verdict.js";
 import type { Job } from "../threads/job.js";
 import { Lab } from "../threads/lab.js";
+import type { Platform } from "../threads/platform.js";
 import { Execution, type World } from "./execution.js";
 import { createWorld } from "./explore.js";
 import { parseSchedule } from "./schedule.js";
@@ -17,11 +18,15 @@ export interface ReplayOptions {
 }
 
 /** @throws UserError for a string that is no schedule, or that orders what cannot happen */
-export async function replay(schedule: string, { threads, times }: ReplayOptions): Promise<ReplayResult[]> {
+export async function replay(
+  platform: Platform,
+  schedule: string,
+  { threads, times }: ReplayOptions,
+): Promise<ReplayResult[]> {
   const { scenario, order } = parseSchedule(schedule);
-  const world = createWorld(scenario);
+  const world = await createWorld(platform, scenario);
   const explored = replayExplored(world, order);
-  if (threads) return await replayOnThreads(scenario, order, times);
+  if (threads) return await replayOnThreads(platform, scenario, order, times);
   return [explored, ...Array.from({ length: times - 1 }, () => replayExplored(world, order))];
 }
 
@@ -42,15 +47,20 @@ function replayExplored(world: World, order: readonly number[]): ReplayResult {
 }
 
 /** Each replay is the first boot of a new machine. */
-async function replayOnThreads(scenario: Scenario, order: readonly number[], times: number): Promise<ReplayResult[]> {
-  const lab = new Lab(scenario.guest, BOOT_RAM_BYTES);
+async function replayOnThreads(
+  platform: Platform,
+  scenario: Scenario,
+  order: readonly number[],
+  times: number,
+): Promise<ReplayResult[]> {
+  const lab = new Lab(platform, scenario.guest, BOOT_RAM_BYTES);
   const job: Job = { scenario, share: { kind: "memory" }, boots: 1, guestArgs: [], trace: true, schedule: order };
   const results: ReplayResult[] = [];
   try {
     while (results.length < times) {
-      const { hang, undecided, events } = await lab.live(job);
-      if (undecided) results.push({ outcome: "undecided", events });
-      else results.push(hang ? { outcome: "hang", report: hang, events } : { outcome: "answered", events });
+      const { hang, undecided, events, dropped } = await lab.live(job);
+      const outcome = undecided ? "undecided" : hang ? "hang" : "answered";
+      results.push({ outcome, ...(hang && { report: hang }), events, ...(dropped && { dropped }) });
     }
     return results;
   } finally {

@@ -1,14 +1,14 @@
 // A schedule as a string: the scenario, then who performs how many ops in a row. For example
-// `ovmf:qemu-8.1:rust-0.10:driver-ok/v31c4v2d1`. Options of the front-end are named where they are not the default:
-// `ovmf:qemu-8.1:rust-0.10:driver-ok:memory-table:kick-count-0/…`.
+// `ovmf:qemu-8.1:rust-0.10:driver-ok:first/v31c4v2d1`. Options of the front-end are named where they are not the default:
+// `ovmf:qemu-8.1:rust-0.10:driver-ok:first:memory-table:kick-count-0/…`.
 
 import { UserError } from "../errors.js";
 import { BACK_ENDS, FRONT_ENDS, GUESTS } from "../scenario/occupants.js";
-import { FRONT_END_DEFAULTS, type FrontEndOptions, type Scenario } from "../scenario/scenario.js";
+import { FRONT_END_DEFAULTS, type FrontEndOptions, SCRIPTS, type Scenario } from "../scenario/scenario.js";
 
 /** By actor number: vCPU, control plane, data-plane threads. */
 const LETTERS = "vcdefgh";
-/** What may follow the point of enabling. */
+/** What may follow the script. */
 const OPTIONS: Readonly<Record<string, Partial<FrontEndOptions>>> = {
   "memory-table": { memory: "table" },
   "kick-count-0": { kickCount: 0 },
@@ -17,7 +17,7 @@ const OPTIONS: Readonly<Record<string, Partial<FrontEndOptions>>> = {
 const MOST_OPS = 1_000_000;
 
 export function formatSchedule(scenario: Scenario, order: readonly number[]): string {
-  const { guest, frontEnd, backEnd, enableAt } = scenario;
+  const { guest, frontEnd, backEnd, enableAt, script } = scenario;
   const options = Object.entries(OPTIONS)
     .filter(([, change]) => Object.entries(change).every(([key, value]) => scenario[key as keyof Scenario] === value))
     .map(([name]) => `:${name}`)
@@ -29,15 +29,15 @@ export function formatSchedule(scenario: Scenario, order: readonly number[]): st
     runs += `${LETTERS[order[at]!]}${end - at}`;
     at = end;
   }
-  return `${guest}:${frontEnd}:${backEnd}:${enableAt}${options}/${runs}`;
+  return `${guest}:${frontEnd}:${backEnd}:${enableAt}:${script}${options}/${runs}`;
 }
 
 /** @throws UserError naming what is wrong */
 export function parseSchedule(text: string): { scenario: Scenario; order: number[] } {
   const [head = "", runs] = text.split("/");
-  const [guest, frontEnd, backEnd, enableAt, ...options] = head.split(":");
+  const [guest, frontEnd, backEnd, enableAt, script, ...options] = head.split(":");
   if (runs === undefined || !/^([a-z]\d{1,6})*$/.test(runs)) {
-    throw new UserError(`"${text}" is no schedule; one looks like ovmf:qemu-8.1:rust-0.10:driver-ok/v12c3d1`);
+    throw new UserError(`"${text}" is no schedule; one looks like ovmf:qemu-8.1:rust-0.10:driver-ok:first/v12c3d1`);
   }
   const scenario: Scenario = {
     guest: oneOf("guest", GUESTS, guest),
@@ -47,6 +47,7 @@ export function parseSchedule(text: string): { scenario: Scenario; order: number
     enableAt: oneOf("point of enabling", ["driver-ok", "queue-enable"] as const, enableAt),
     ...Object.assign({}, ...options.map((name) => OPTIONS[oneOf("option", Object.keys(OPTIONS), name)])),
     delays: [],
+    script: oneOf("script", SCRIPTS, script),
   };
   const order: number[] = [];
   for (const [, letter, count] of runs.matchAll(/([a-z])(\d+)/g)) {

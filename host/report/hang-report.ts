@@ -13,6 +13,11 @@ const CAUSES: Readonly<Record<Cause, string>> = {
 
 /** Lines, each ended. @param more what else is known of this hang */
 export function hangReport(report: HangReport, more: readonly Fact[] = []): string {
+  return labelled([...hangFacts(report), ...more], "  ");
+}
+
+/** A fact without a label goes on with the one before it. */
+export function hangFacts(report: HangReport): Fact[] {
   const { ring } = report;
   const waiting = (ring.availIdx - ring.nextAvail) & 0xffff; // the ring's indices are 16 bits wide
   const facts: Fact[] = [
@@ -30,5 +35,5 @@ export function hangReport(report: HangReport, more: readonly Fact[] = []): stri
     ],
   ];
   if (report.lateMessage) facts.push(["too late", report.lateMessage]);
-  return labelled([...facts, ...more], "  ");
+  return facts;
 }

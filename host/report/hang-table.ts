@@ -3,7 +3,7 @@
 import Table from "cli-table3";
 import type { Colors, Output } from "./output.js";
 import { broken, type PhaseRow } from "./phase-row.js";
-import { percent, ruleOfThree } from "./wilson.js";
+import { interval, legend, NOTHING, others, rate } from "./phase-words.js";
 
 interface Column {
   readonly head: string;
@@ -15,7 +15,6 @@ interface Column {
 
 /** Below this the seats do not fit beside the counts. */
 const WIDE = 108;
-const NOTHING = "–";
 
 const COLUMNS: readonly Column[] = [
   { head: "row", cell: (row) => row.id },
@@ -25,7 +24,7 @@ const COLUMNS: readonly Column[] = [
   { head: "phase", cell: (row) => row.phase },
   { head: "boots", align: "right", cell: (row) => String(row.boots) },
   { head: "hangs", align: "right", cell: (row, colors) => (row.hangs > 0 ? colors.bold(row.hangs) : "0") },
-  { head: "rate", align: "right", cell: (row) => (row.boots === 0 ? NOTHING : percent(row.rate)) },
+  { head: "rate", align: "right", cell: rate },
   { head: "95 % interval", cell: interval },
   { head: "other hangs", cell: (row, colors) => colors.yellow(others(row)) },
   { head: "expected", cell: (row) => row.expected ?? NOTHING },
@@ -75,26 +74,4 @@ function seats(rows: readonly PhaseRow[]): string[] {
     const { guest, frontEnd, backEnd } = rows.find((row) => row.id === id)!;
     return `${id.padEnd(width)}  ${guest}, ${frontEnd}, ${backEnd}`;
   });
-}
-
-function interval(row: PhaseRow): string {
-  if (row.boots === 0) return NOTHING;
-  if (row.hangs === 0) return `at most ${percent(ruleOfThree(row.boots))}`;
-  return `${percent(row.ci95[0]).replace(" %", "")} to ${percent(row.ci95[1])}`;
-}
-
-function others(row: PhaseRow): string {
-  const causes = Object.entries(row.otherHangs).map(([cause, count]) => `${count} ${cause}`);
-  if (row.undecided > 0) causes.push(`${row.undecided} undecided`);
-  return causes.join(", ") || NOTHING;
-}
-
-function legend(rows: readonly PhaseRow[]): string[] {
-  const clean = rows.find((row) => row.boots > 0 && row.hangs === 0);
-  return [
-    "hangs: kick consumed while the ring was disabled; 95 %: Wilson score, two-sided",
-    ...(clean
-      ? [`no hang in ${clean.boots}: at most ${percent(ruleOfThree(clean.boots))}, rule of three, one-sided`]
-      : []),
-  ];
 }

@@ -13,7 +13,7 @@ export interface PlannedRow {
 }
 
 /** Also the JSON of a row. */
-export interface PhaseRow extends Scenario, PhaseCount {
+export interface PhaseRow extends Omit<Scenario, "script">, PhaseCount {
   readonly id: string;
   readonly phase: Phase;
   /** Of hangs by the seed's cause. */
@@ -41,11 +41,18 @@ export function expectationOf(scenario: Scenario): Expected | undefined {
 
 export function phaseRows(row: PlannedRow, result: BootsResult): PhaseRow[] {
   const phases: Phase[] = ["first", "reboot"];
+  const { guest, frontEnd, backEnd, enableAt, memory, kickCount, delays } = row.scenario; // not its script: the phases say what is done
   return phases.map((phase) => {
     const count = result.counts[phase];
     return {
       id: row.id,
-      ...row.scenario,
+      guest,
+      frontEnd,
+      backEnd,
+      enableAt,
+      memory,
+      kickCount,
+      delays,
       phase,
       ...count,
       rate: count.boots === 0 ? 0 : count.hangs / count.boots,

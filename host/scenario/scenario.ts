@@ -2,6 +2,11 @@
 
 import type { BackEndName, FrontEndName, GuestName } from "./occupants.js";
 
+/** What the environment does to the machine: one file each under catalog/. */
+export const SCRIPTS = ["first", "reboot", "reset-in-flight", "resume", "resume-uncharged", "toggle"] as const;
+
+export type ScriptName = (typeof SCRIPTS)[number];
+
 /** A delay before one kind of op of one actor, on real threads. */
 export interface Delay {
   readonly point: string;
@@ -26,6 +31,7 @@ export interface Scenario extends FrontEndOptions {
   readonly frontEnd: FrontEndName;
   readonly backEnd: BackEndName;
   readonly delays: readonly Delay[];
+  readonly script: ScriptName;
 }
 
 /** `first`: the first boot of a new machine. `reboot`: after a machine reset. */
@@ -47,6 +53,7 @@ const scenario = (frontEnd: FrontEndName, backEnd: BackEndName): Scenario => ({
   backEnd,
   ...FRONT_END_DEFAULTS,
   delays: [],
+  script: "first",
 });
 
 /** The published bug, its published fix, the back-end that never had it, and our own. */

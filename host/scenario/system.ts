@@ -52,6 +52,7 @@ export class System {
   readonly machine: Machine;
   readonly frontEnd: VhostUserFrontEnd;
   readonly backEnd: BackEnd;
+  readonly transport: VirtioPci;
   readonly vcpu: WaitRecord;
   /** Control plane first, then data-plane threads. The vCPU is actor 0 of a schedule, these are 1, 2, … */
   readonly loops: readonly LoopActor[];
@@ -96,7 +97,9 @@ export class System {
         const eventfd = new EventFd(sync, `q${q}.${name}`);
         return { fd: descriptors.add({ kind: "eventfd", eventfd }), eventfd };
       };
-      return { doorbell, kicks, kill, call: plain("call"), maskedCall: plain("masked-call"), err: plain("err") };
+      const eventfd = this.machine.irq.irqfd(`q${q}.call`);
+      const call = { fd: descriptors.add({ kind: "eventfd", eventfd }), eventfd };
+      return { doorbell, kicks, kill, call, maskedCall: plain("masked-call"), err: plain("err") };
     });
 
     this.backEnd = new BackEnd({
@@ -129,14 +132,12 @@ export class System {
       queueSize: QUEUE_SIZE,
       ...(note && { note }),
     });
-    this.machine.plug(
-      SLOT,
-      new VirtioPci(this.machine.bus, this.frontEnd, {
-        classDevice: CLASS_STORAGE_OTHER,
-        enableAt: scenario.enableAt,
-        ...(note && { note }),
-      }),
-    );
+    this.transport = new VirtioPci(this.machine, this.frontEnd, {
+      classDevice: CLASS_STORAGE_OTHER,
+      enableAt: scenario.enableAt,
+      ...(note && { note }),
+    });
+    this.machine.plug(SLOT, this.transport);
 
     this.vcpu = new WaitRecord(sync, VCPU);
     const control = new WaitRecord(sync, "control");

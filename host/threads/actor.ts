@@ -8,19 +8,21 @@ import { prepareWasi, runWasiGuest } from "../../vm/guest-wasi.js";
 import { ActorState, Stopped, ThreadPerformer } from "../../vm/sync/perform.js";
 import { SyncMemory } from "../../vm/sync/words.js";
 import { MEMORY_TREE } from "../scenario/boot-machine.js";
+import { SCRIPT } from "../scenario/catalog/index.js";
+import type { RunGuest } from "../scenario/catalog/script.js";
 import { DELAY_POINTS } from "../scenario/delays.js";
 import { System } from "../scenario/system.js";
 import { ConsoleFlow } from "./flow.js";
 import { type ActorApi, type ActorResult, BOOT_NOTE, type Job, type Setup, type VcpuResult } from "./job.js";
 
-export interface Platform {
+export interface ActorPlatform {
   /** Opens a host directory, where this platform can. */
   openHostDir(path: string): Backing;
   /** Microseconds, comparable between Workers. */
   clock(): number;
 }
 
-export function createActor({ openHostDir, clock }: Platform): ActorApi {
+export function createActor({ openHostDir, clock }: ActorPlatform): ActorApi {
   let setup: Setup;
   let index: number;
   let guestConsole: Parameters<ActorApi["setup"]>[2];
@@ -29,7 +31,7 @@ export function createActor({ openHostDir, clock }: Platform): ActorApi {
     const sync = new SyncMemory(setup.sync);
     const ring = new WebAssembly.Instance(setup.ring, { env: { memory: setup.memory } }).exports;
     const backing = (): Backing =>
-      job.share.kind === "host-dir" ? openHostDir(job.share.path) : new MemoryBacking(MEMORY_TREE, 0n);
+      job.share.kind === "host-dir" ? openHostDir(job.share.path) : new MemoryBacking(MEMORY_TREE);
     // The performer that the notes go to needs records that the system allocates: tied here, before anybody runs.
     let performer: ThreadPerformer | undefined;
     const note = job.trace ? (name: string, detail: string) => performer?.note(name, detail) : undefined;
@@ -65,26 +67,27 @@ export function createActor({ openHostDir, clock }: Platform): ActorApi {
         guestConsole(fd, bytes);
         flow.sent(bytes.length, () => system.steering.stopping);
       };
+      // On this thread a guest runs to its end within one step of the script: its exits are performed inside it.
+      const guest: RunGuest = function* (exits) {
+        exitCode = runWasiGuest(setup.guest, setup.memory, exits, (exit) => performer.run(exit), job.guestArgs, {
+          stdout: print(1),
+          stderr: print(2),
+        });
+      };
       performer.record.publish(ActorState.RUNNING);
       try {
-        performer.run(system.powerOn());
-        for (; completed < job.boots; completed++) {
-          if (completed > 0) performer.run(machine.reset());
+        performer.note(BOOT_NOTE, "1");
+        performer.run(SCRIPT[job.scenario.script].run(system, guest));
+        for (completed = 1; completed < job.boots; completed++) {
+          performer.run(machine.reset());
           performer.note(BOOT_NOTE, `${completed + 1}`);
-          exitCode = runWasiGuest(
-            setup.guest,
-            setup.memory,
-            machine.exits,
-            (exit) => performer.run(exit),
-            job.guestArgs,
-            { stdout: print(1), stderr: print(2) },
-          );
+          performer.run(guest(machine.exits));
         }
         performer.record.publish(ActorState.DONE);
       } catch (error) {
         if (!(error instanceof Stopped)) throw error;
       }
-      return { completed, exitCode, printed, events: performer.events };
+      return { completed, exitCode, printed, ...recordedBy(performer) };
     },
 
     runLoop(job): ActorResult {
@@ -99,9 +102,13 @@ export function createActor({ openHostDir, clock }: Platform): ActorApi {
       } finally {
         system.close();
       }
-      return { events: performer.events };
+      return recordedBy(performer);
     },
   };
+}
+
+function recordedBy({ recorded: { events, dropped } }: ThreadPerformer): ActorResult {
+  return { events, dropped };
 }
 
 function delaysOf(job: Job, actor: string): ReadonlyMap<string, number> {

@@ -1,11 +1,20 @@
 // Boots a machine many times and counts hangs: first boots of new machines, and reboots after a machine reset.
 
-import type { TraceEvent } from "../../vm/sync/trace.js";
+import type { Trace } from "../../vm/sync/trace.js";
 import { BOOT_RAM_BYTES } from "../scenario/boot-machine.js";
-import type { BootsLimits, BootsProgress, BootsResult, Cause, HangReport, PhaseCount } from "../scenario/outcome.js";
+import type {
+  BootsLimits,
+  BootsProgress,
+  BootsResult,
+  Cause,
+  HangReport,
+  PhaseCount,
+  Recording,
+} from "../scenario/outcome.js";
 import type { Phase, Scenario } from "../scenario/scenario.js";
 import { BOOT_NOTE } from "./job.js";
 import { Lab } from "./lab.js";
+import type { Platform } from "./platform.js";
 
 /** Reboots after a first boot, while both phases are counted. A machine that hung is not used again. */
 const REBOOTS = 9;
@@ -47,13 +56,15 @@ class Counter {
  * that did not hang: where hardly any does, they end, however few, with the last first boot.
  */
 export async function runBoots(
+  platform: Platform,
   scenario: Scenario,
   limits: BootsLimits,
   options: BootsOptions = {},
 ): Promise<BootsResult> {
   const counters: Record<Phase, Counter> = { first: new Counter(limits), reboot: new Counter(limits) };
-  const hangs: { report: HangReport; events: TraceEvent[] }[] = [];
-  const lab = new Lab(scenario.guest, BOOT_RAM_BYTES);
+  const hangs: (Recording & { report: HangReport })[] = [];
+  let last: Recording | undefined;
+  const lab = new Lab(platform, scenario.guest, BOOT_RAM_BYTES);
   const start = performance.now();
   let reported = 0;
   try {
@@ -67,6 +78,8 @@ export async function runBoots(
         trace: options.trace ?? false,
         schedule: [],
       });
+      const boot = lastBoot(life);
+      if (options.trace) last = { ...boot, ...(life.hang && { report: life.hang }) };
       const unfinished = life.hang || life.undecided ? 1 : 0;
       const begun = life.completed + unfinished;
       counters.first.boots += Math.min(begun, 1);
@@ -77,7 +90,7 @@ export async function runBoots(
         counters[phase].hang(life.hang.cause);
         const report = { ...life.hang, phase, boot: counters[phase].boots };
         if (!hangs.some((known) => known.report.cause === report.cause)) {
-          hangs.push({ report, events: lastBoot(life.events) });
+          hangs.push({ report, ...boot });
         }
         if (options.stopAtHang && report.cause === "kick-consumed-while-disabled") break;
       }
@@ -93,12 +106,14 @@ export async function runBoots(
     await lab.close();
   }
   const counts = { first: counters.first.count(), reboot: counters.reboot.count() };
-  return { counts, hangs, seconds: (performance.now() - start) / 1000 };
+  return { counts, hangs, ...(last && { last }), seconds: (performance.now() - start) / 1000 };
 }
 
 /** The events since the last boot began; for a first boot everything since power-on. */
-function lastBoot(events: readonly TraceEvent[]): TraceEvent[] {
-  const boots = events.filter(({ kind, name }) => kind === "note" && name === BOOT_NOTE);
-  const last = boots.length > 1 ? boots[boots.length - 1]! : undefined;
-  return events.filter(({ at }) => last === undefined || at >= last.at);
+function lastBoot({ events, dropped }: Trace): Trace {
+  const begin = events.findLast(({ kind, name }) => kind === "note" && name === BOOT_NOTE);
+  const start = begin === undefined || begin.detail === "1" ? Number.NEGATIVE_INFINITY : begin.at;
+  const since = events.filter(({ at }) => at >= start);
+  // Where there is something from before, nothing is missing since.
+  return { events: since, ...(dropped && since.length === events.length && { dropped }) };
 }

@@ -19,7 +19,7 @@ export interface Setup {
 export interface Job {
   readonly scenario: Scenario;
   readonly share: ShareSource;
-  /** The first boot and the reboots after it. */
+  /** The scenario's script, counted as one boot, and the resets and boots after it. */
   readonly boots: number;
   readonly guestArgs: readonly string[];
   readonly trace: boolean;
@@ -29,6 +29,8 @@ export interface Job {
 
 export interface ActorResult {
   readonly events: readonly TraceEvent[];
+  /** Older events that the actor had no room for. */
+  readonly dropped: number;
 }
 
 export interface VcpuResult extends ActorResult {

@@ -4,7 +4,7 @@
 import { proxy } from "comlink";
 import type { RingExports } from "../../device/virtqueue.js";
 import { GuestMemory } from "../../vm/memory.js";
-import type { TraceEvent } from "../../vm/sync/trace.js";
+import type { Trace } from "../../vm/sync/trace.js";
 import { SyncMemory } from "../../vm/sync/words.js";
 import { LabError } from "../errors.js";
 import type { HangReport } from "../scenario/outcome.js";
@@ -12,14 +12,14 @@ import type { Scenario } from "../scenario/scenario.js";
 import { System, VCPU } from "../scenario/system.js";
 import { diagnose, stuck } from "../scenario/verdict.js";
 import { ConsoleFlow } from "./flow.js";
-import type { Job, VcpuResult } from "./job.js";
-import { loadModule, type Spawned, spawnActor } from "./spawn.js";
+import type { ActorResult, Job, VcpuResult } from "./job.js";
+import type { Platform, Spawned } from "./platform.js";
 
 /** Without a verdict and without anybody having moved for this long, the watchdog says "undecided". */
 const WATCHDOG_MS = 10_000;
 const LOOK_EVERY_MS = 1;
 
-export interface Life {
+export interface Life extends Trace {
   /** Boots that came to their end. */
   readonly completed: number;
   readonly exitCode: number;
@@ -27,7 +27,6 @@ export interface Life {
   readonly hang?: HangReport;
   /** The boot after them neither ended nor was found hung. */
   readonly undecided: boolean;
-  readonly events: readonly TraceEvent[];
 }
 
 export type Print = (fd: 1 | 2, bytes: Uint8Array) => void | Promise<void>;
@@ -38,38 +37,36 @@ interface View {
   readonly flow: ConsoleFlow;
 }
 
-/** For tests that put something faulty in. */
-export interface LabOptions {
-  readonly guest?: WebAssembly.Module;
-  /** An actor's main file. */
-  readonly worker?: URL;
+interface Modules {
+  readonly ring: WebAssembly.Module;
+  readonly guest: WebAssembly.Module;
 }
 
 export class Lab {
   readonly #sync = new SharedArrayBuffer(SyncMemory.BYTES);
   readonly #memory: WebAssembly.Memory;
-  readonly #ring = loadModule("ring");
-  readonly #guest: WebAssembly.Module;
   readonly #workers: Spawned[] = [];
+  #modules: Modules | undefined;
   #seen: View | undefined;
-
-  readonly #worker: URL | undefined;
   /** Where the guest of the life that is going on prints. */
   #print: Print = () => {};
 
   /** @param ramBytes guest RAM, see GuestMemory.allocate */
-  constructor(guest: string, ramBytes: number, options: LabOptions = {}) {
-    this.#guest = options.guest ?? loadModule(guest);
-    this.#worker = options.worker;
+  constructor(
+    readonly platform: Platform,
+    readonly guest: string,
+    ramBytes: number,
+  ) {
     this.#memory = GuestMemory.allocate(ramBytes);
   }
 
   /** One life of a machine: new RAM, new devices, new back-end. */
   async live(job: Job, print: Print = () => {}): Promise<Life> {
+    const modules = await this.#load();
     GuestMemory.clear(this.#memory);
-    const { sync, system, flow } = this.#view(job.scenario);
+    const { sync, system, flow } = this.#view(job.scenario, modules.ring);
     sync.clear();
-    const workers = await this.#actors(1 + system.loops.length);
+    const workers = await this.#actors(1 + system.loops.length, modules);
     const [first, ...others] = workers as [Spawned, ...Spawned[]];
     const printer = new Printer(print, (bytes) => flow.printed(bytes));
     this.#print = printer.take;
@@ -95,7 +92,7 @@ export class Lab {
       exitCode,
       ...(hang && { hang: { ...hang, phase, boot: Math.max(completed, 1) } }),
       undecided: verdict === "undecided",
-      events: results.flatMap((result) => result.events).sort((a, b) => a.at - b.at),
+      ...joined([VCPU, ...system.loops.map((loop) => loop.name)], results),
     };
   }
 
@@ -104,11 +101,20 @@ export class Lab {
     await Promise.all(this.#workers.splice(0).map((worker) => worker.end()));
   }
 
+  async #load(): Promise<Modules> {
+    if (!this.#modules) {
+      const { loadModule } = this.platform;
+      const [ring, guest] = await Promise.all([loadModule("ring"), loadModule(this.guest)]);
+      this.#modules = { ring, guest };
+    }
+    return this.#modules;
+  }
+
   /** The main thread's own face of the shared memory. It has no state of its own, so it serves many lives. */
-  #view(scenario: Scenario): View {
+  #view(scenario: Scenario, module: WebAssembly.Module): View {
     if (this.#seen?.system.scenario !== scenario) {
       const sync = new SyncMemory(this.#sync);
-      const ring = new WebAssembly.Instance(this.#ring, { env: { memory: this.#memory } }).exports;
+      const ring = new WebAssembly.Instance(module, { env: { memory: this.#memory } }).exports;
       const system = new System(sync, this.#memory, ring as unknown as RingExports, scenario, () => {
         throw new Error("the main thread serves nothing");
       });
@@ -117,11 +123,11 @@ export class Lab {
     return this.#seen;
   }
 
-  async #actors(count: number): Promise<Spawned[]> {
+  async #actors(count: number, modules: Modules): Promise<Spawned[]> {
     while (this.#workers.length < count) {
-      const worker = spawnActor(this.#workers.length, this.#worker);
+      const worker = this.platform.spawnActor(this.#workers.length);
       this.#workers.push(worker);
-      const setup = { sync: this.#sync, memory: this.#memory, ring: this.#ring, guest: this.#guest };
+      const setup = { sync: this.#sync, memory: this.#memory, ...modules };
       const guestConsole = proxy((fd: 1 | 2, bytes: Uint8Array) => this.#print(fd, bytes));
       await worker.settle(worker.api.setup(setup, this.#workers.length - 1, guestConsole) as Promise<void>);
     }
@@ -156,6 +162,19 @@ class Printer {
   }
 }
 
+/** What the actors recorded, from where all of them have a record: what one gave and another took are both in it. */
+function joined(actors: readonly string[], results: readonly ActorResult[]): Trace {
+  const begins = results.map(({ events, dropped }) => (dropped > 0 ? events[0]!.at : Number.NEGATIVE_INFINITY));
+  const start = Math.max(...begins);
+  const kept = results.map(({ events }) => events.filter(({ at }) => at >= start));
+  const missing = results.map(({ events, dropped }, i) => dropped + events.length - kept[i]!.length);
+  const dropped = actors.map((actor, i) => [actor, missing[i]!] as const).filter(([, count]) => count > 0);
+  return {
+    events: kept.flat().sort((a, b) => a.at - b.at),
+    ...(dropped.length > 0 && { dropped: Object.fromEntries(dropped) }),
+  };
+}
+
 /** Looks until the guest's boots are over, an actor failed, a hang is decided, or nothing can be said. */
 async function watch(
   system: System,
@@ -163,15 +182,21 @@ async function watch(
   actors: readonly Promise<unknown>[],
 ): Promise<ReturnType<typeof stuck> | "undecided"> {
   let over = false;
+  let wake = (): void => {};
   const end = (): void => {
     over = true;
+    wake();
   };
   vcpu.then(end, end);
   for (const actor of actors) actor.catch(end);
   let moved = movement(system);
   let since = performance.now();
   for (;;) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    // Also woken by the end: a browser stretches the timers of a tab that nobody sees.
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+      setTimeout(resolve, LOOK_EVERY_MS);
+    });
     if (over) return undefined;
     const positions = stuck(system);
     if (positions) return positions;

@@ -1,28 +1,14 @@
-// Workers in Node, and the files they need.
+// The platform that Node is: Workers of node:worker_threads, and modules read from the build.
 
-import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
-import { type Remote, wrap } from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
-import type { ActorApi } from "./job.js";
+import { type Platform, type Spawned, threadOf } from "./platform.js";
 
 // Run from its TypeScript source (by a test runner), this module finds what it needs in the build.
 const BUILD = import.meta.url.endsWith(".ts")
   ? new URL("../../dist/", import.meta.url)
   : new URL("../../", import.meta.url);
-
-/** A module of the build by name: `ring`, `ovmf`, `ovmf.explored`. */
-export function loadModule(name: string): WebAssembly.Module {
-  return new WebAssembly.Module(readFileSync(new URL(`wasm/${name}.wasm`, BUILD)));
-}
-
-export interface Spawned {
-  readonly api: Remote<ActorApi>;
-  /** What a call on `api` gives, or the error by which the thread died of itself meanwhile. */
-  settle<T>(call: Promise<T>): Promise<T>;
-  /** Ends the thread. It has returned from its actor by then; this is no way to stop one. */
-  end(): Promise<void>;
-}
 
 /**
  * Heaps of an actor that keeps nothing but the machine: its garbage is short-lived, and resident memory is to stay flat
@@ -31,22 +17,17 @@ export interface Spawned {
 const SMALL_HEAP = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 24 };
 const TABLES_HEAP = { maxYoungGenerationSizeMb: 2 };
 
-/** @param actor its number in a schedule: 0 vCPU, 1 control plane, then data-plane threads */
+/** @param file the Worker's main file */
 export function spawnActor(actor: number, file = new URL("host/threads/actor.worker.js", BUILD)): Spawned {
   const worker = new Worker(file, { resourceLimits: actor < 2 ? SMALL_HEAP : TABLES_HEAP });
-  const waiting = new Set<(error: unknown) => void>();
-  worker.once("error", (error) => {
-    for (const reject of waiting) reject(error);
-  });
-  return {
-    api: wrap<ActorApi>(nodeEndpoint(worker)),
-    settle: (call) =>
-      new Promise((resolve, reject) => {
-        waiting.add(reject);
-        call.then(resolve, reject).finally(() => waiting.delete(reject));
-      }),
-    end: async () => {
-      await worker.terminate();
-    },
-  };
+  return threadOf(
+    nodeEndpoint(worker),
+    (died) => void worker.once("error", died),
+    async () => void (await worker.terminate()),
+  );
 }
+
+export const nodePlatform: Platform = {
+  loadModule: async (name) => WebAssembly.compile(await readFile(new URL(`wasm/${name}.wasm`, BUILD))),
+  spawnActor: (actor) => spawnActor(actor),
+};

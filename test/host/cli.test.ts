@@ -99,6 +99,7 @@ describe("vhostlab hang", () => {
         memory: "slots",
         kickCount: 1,
         delays: [],
+        script: "first",
       },
     ]);
     const { rows } = JSON.parse(data);
@@ -180,6 +181,7 @@ describe("vhostlab boot", () => {
         memory: "slots",
         kickCount: 1,
         delays: [],
+        script: "first",
       },
       "d",
       ["cat", "ä b"],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { loadModule } from "../../host/threads/spawn.js";
+import { nodePlatform } from "../../host/threads/spawn.js";
 import { runExploredGuest } from "../../vm/guest-explored.js";
 import { prepareWasi, runWasiGuest } from "../../vm/guest-wasi.js";
 import { Machine } from "../../vm/machine.js";
@@ -42,7 +42,8 @@ class Bench {
   }
 }
 
-const OVMF = loadModule("ovmf.explored");
+const { loadModule } = nodePlatform;
+const OVMF = await loadModule("ovmf.explored");
 
 describe("the guest under a scheduler", () => {
   it.each([
@@ -52,7 +53,7 @@ describe("the guest under a scheduler", () => {
   ])("does exit by exit what it does on a thread, with arguments %j", async (args, exitCode) => {
     await prepareWasi();
     const threads = new Bench();
-    const code = runWasiGuest(loadModule("ovmf"), threads.memory, threads.logged(), run, args, threads.console);
+    const code = runWasiGuest(await loadModule("ovmf"), threads.memory, threads.logged(), run, args, threads.console);
     const explored = new Bench();
     expect(explored.explored(OVMF, ...args)).toBe(code);
     expect([explored.output, explored.exits]).toEqual([threads.output, threads.exits]);

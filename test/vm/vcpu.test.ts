@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Bus, localRegion } from "../../vm/bus.js";
+import { InterruptController } from "../../vm/irq.js";
 import { GuestMemory } from "../../vm/memory.js";
 import type { Op } from "../../vm/sync/op.js";
 import { SyncMemory } from "../../vm/sync/words.js";
@@ -10,11 +11,22 @@ const BYTES = 2 * 1024 * 1024;
 
 function vcpu() {
   const bus = new Bus();
-  const ram = new GuestMemory(GuestMemory.allocate(BYTES), SyncMemory.create());
-  return { bus, ram, exits: exitsOf(bus, ram) };
+  const sync = SyncMemory.create();
+  const ram = new GuestMemory(GuestMemory.allocate(BYTES), sync);
+  const irq = new InterruptController(sync);
+  return { bus, ram, irq, exits: exitsOf(bus, ram, irq) };
 }
 
 describe("exits", () => {
+  it("wfi gives the pending interrupts as bits, and waits while there are none", () => {
+    const { irq, exits } = vcpu();
+    run(irq.raise(2)[Symbol.iterator]());
+    run(irq.setLine(31, true)[Symbol.iterator]());
+    expect(run(exits.wfi())).toBe(0x80000004);
+    run(irq.setLine(31, false)[Symbol.iterator]());
+    expect((exits.wfi().next().value as Op).enabled()).toBe(false);
+  });
+
   it("MMIO addresses and values arrive as i32 and are unsigned", () => {
     const { bus, exits } = vcpu();
     const log: string[] = [];

@@ -5,7 +5,6 @@
 import { allOnes, loadLe, type MmioRegion, storeLe } from "../bus.js";
 import {
   PCI_BASE_ADDRESS_MEM_FLAGS,
-  PCI_BASE_ADDRESS_MEM_PREFETCH,
   PCI_BASE_ADDRESS_MEM_TYPE_64,
   PCI_COMMAND_INTX_DISABLE,
   PCI_COMMAND_MASTER,
@@ -28,7 +27,7 @@ export interface PciIdentity {
   readonly interruptPin: number;
 }
 
-/** A 64-bit prefetchable memory BAR; it takes the registers `index` and `index + 1`. */
+/** A memory BAR; a 64-bit one takes the registers `index` and `index + 1`. */
 export interface PciBar {
   readonly index: number;
   readonly region: MmioRegion;
@@ -99,15 +98,19 @@ export class PciFunction {
     if (!(this.command & PCI_COMMAND_MEMORY)) return undefined;
     const register = PciConfig.BASE_ADDRESS_0 + 4 * bar.index;
     const lo = (loadLe(this.config, register, 4) & ~PCI_BASE_ADDRESS_MEM_FLAGS) >>> 0;
-    return { lo, hi: loadLe(this.config, register + 4, 4) };
+    const wide = this.config[register]! & PCI_BASE_ADDRESS_MEM_TYPE_64;
+    return { lo, hi: wide ? loadLe(this.config, register + 4, 4) : 0 };
   }
 
-  /** @param region of a power of two of bytes, at least 16 */
-  protected addBar(index: number, region: MmioRegion): void {
+  /**
+   * @param region of a power of two of bytes, at least 16
+   * @param type flags of PCI_BASE_ADDRESS_MEM_*
+   */
+  protected addBar(index: number, region: MmioRegion, type: number): void {
     const register = PciConfig.BASE_ADDRESS_0 + 4 * index;
-    storeLe(this.config, register, 4, PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH);
+    storeLe(this.config, register, 4, type);
     this.allowWrite(register, 4, ~(region.size - 1));
-    this.allowWrite(register + 4, 4, 0xffffffff);
+    if (type & PCI_BASE_ADDRESS_MEM_TYPE_64) this.allowWrite(register + 4, 4, 0xffffffff);
     this.bars.push({ index, region });
   }
 

@@ -13,6 +13,14 @@ export const RAM_HIGH_START = 0x100000;
 export const ECAM_BASE = 0x30000000;
 export const ECAM_SIZE = 0x10000000;
 
+/**
+ * Where a device writes to interrupt the vCPU, as on a board with a GICv2m frame or an IMSIC: the data is the number of
+ * the interrupt, which is its bit in what `wfi` returns.
+ */
+export const MSI_ADDRESS = 0x28000000;
+/** INTA# to INTD# of every slot are one wire. Messages are the interrupts below it. */
+export const INTX_INTERRUPT = 31;
+
 /** The window that the host bridge decodes for BARs. */
 export const PCI_MMIO_BASE = 0x40000000;
 export const PCI_MMIO_SIZE = 0x40000000;

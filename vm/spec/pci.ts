@@ -41,6 +41,30 @@ export const enum PciCap {
   NEXT = 1,
 }
 export const PCI_CAP_ID_VNDR = 0x09;
+export const PCI_CAP_ID_MSIX = 0x11;
+
+/** 6.8.2: the MSI-X capability. TABLE and PBA are an offset into a BAR, with the BAR's number in the low three bits. */
+export const enum PciMsixCap {
+  FLAGS = 2,
+  TABLE = 4,
+  PBA = 8,
+  SIZEOF = 12,
+}
+/** 6.8.2.3, message control: table size minus 1. */
+export const PCI_MSIX_FLAGS_QSIZE = 0x7ff;
+export const PCI_MSIX_FLAGS_MASKALL = 0x4000;
+export const PCI_MSIX_FLAGS_ENABLE = 0x8000;
+export const PCI_MSIX_BIR = 0x7;
+
+/** 6.8.2.6 to 6.8.2.9: an entry of the vector table. */
+export const enum PciMsixEntry {
+  LOWER_ADDR = 0,
+  UPPER_ADDR = 4,
+  DATA = 8,
+  VECTOR_CTRL = 12,
+  SIZEOF = 16,
+}
+export const PCI_MSIX_ENTRY_CTRL_MASKBIT = 1;
 
 /** What a read of the vendor id gives where there is no function (6.1). */
 export const PCI_VENDOR_ID_NONE = 0xffff;

@@ -93,14 +93,6 @@ export class ByteStream implements Waitable, Foldable {
     });
   }
 
-  /** poll(2) for reading: blocks until there is a byte, or end of file. Eager: nobody else takes it away again. */
-  readable(): Op<number> {
-    return new Op(`${this.name}.readable`, this.#all, () => (this.blocked(1, 0) ? undefined : 0), {
-      eager: true,
-      blocks: { on: this, a: 1, b: 0 },
-    });
-  }
-
   /** close(2) by the sender: the receiver reads what is left, then end of file. */
   close(): Op<number> {
     return new Op(`${this.name}.close`, this.#all, () => {

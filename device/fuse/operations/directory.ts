@@ -1,9 +1,9 @@
-// FUSE_OPENDIR, FUSE_READDIR, FUSE_READDIRPLUS and FUSE_RELEASEDIR: open directories.
+// FUSE_OPENDIR, FUSE_READDIR, FUSE_READDIRPLUS, FUSE_FSYNCDIR and FUSE_RELEASEDIR: open directories.
 //
 // OPENDIR takes a snapshot of the names. The offset of an entry is its place in it, so that the guest may go on from any
 // entry that it has seen; an offset that was never given out is at worst the end of the directory.
 
-import { EBADF, EINVAL, ENFILE, ENOENT, ENOMEM, ENOTDIR } from "../../spec/errno.js";
+import { EBADF, EINVAL, ENFILE, ENOENT, ENOMEM } from "../../spec/errno.js";
 import {
   DT_DIR,
   DT_SHIFT,
@@ -13,19 +13,24 @@ import {
   FuseDirent,
   FuseDirentplus,
   FuseEntryOut,
+  FuseFsyncIn,
   FuseOpenIn,
   FuseOpenOut,
   FuseReadIn,
   FuseReleaseIn,
   fuseDirentAlign,
-  S_IFDIR,
 } from "../../spec/fuse.js";
-import { FUSE_OPENDIR, FUSE_READDIR, FUSE_READDIRPLUS, FUSE_RELEASEDIR } from "../../spec/fuse-opcode.js";
+import {
+  FUSE_FSYNCDIR,
+  FUSE_OPENDIR,
+  FUSE_READDIR,
+  FUSE_READDIRPLUS,
+  FUSE_RELEASEDIR,
+} from "../../spec/fuse-opcode.js";
 import { VIRTIO_FS_MAX_BUFFER } from "../../spec/virtio-fs.js";
 import { exactU64 } from "../argument.js";
-import type { Attr } from "../backing/backing.js";
 import type { Failed } from "../failed.js";
-import type { Inode } from "../inode-table.js";
+import type { Held, Inode } from "../inode-table.js";
 import type { FuseSession } from "../session.js";
 import { putEntry } from "./attr.js";
 import type { Answered, Operation, Operations } from "./operation.js";
@@ -36,9 +41,8 @@ const opendir: Answered = {
   body: FuseOpenOut.SIZEOF,
   serve(session, request, reply) {
     if (request.argument.struct(FuseOpenIn.SIZEOF) === undefined) return -EINVAL;
-    const inode = session.inodes.get(request.nodeid);
-    if (inode === undefined) return -EBADF;
-    if (inode.node.type !== S_IFDIR) return -ENOTDIR;
+    const inode = session.inodes.directory(request.nodeid);
+    if (typeof inode === "number") return inode;
     if (session.handles.full) return -ENFILE;
     const names = snapshot(session, inode);
     if (typeof names === "number") return names;
@@ -62,7 +66,7 @@ interface Entry {
   readonly ino: bigint;
   readonly type: number;
   /** The node that the guest now holds one reference more on. */
-  readonly held?: { readonly inode: Inode; readonly attr: Attr };
+  readonly held?: Held;
 }
 
 const SOME_DIRECTORY: Entry = { ino: BigInt(FUSE_UNKNOWN_INO), type: DT_DIR };
@@ -138,7 +142,7 @@ function readdir(plus: boolean): Answered {
 /** Without a node the nodeid stays 0, which tells the guest that it holds nothing; ino and type it learns all the same. */
 function putEntryOf(record: DataView, entry: Entry): void {
   if (entry.held !== undefined) {
-    putEntry(record, FuseDirentplus.ENTRY_OUT, entry.held.inode, entry.held.attr);
+    putEntry(record, FuseDirentplus.ENTRY_OUT, entry.held);
   } else {
     const attrAt = FuseDirentplus.ENTRY_OUT + FuseEntryOut.ATTR;
     record.setBigUint64(attrAt + FuseAttr.INO, entry.ino, true);
@@ -160,6 +164,18 @@ function putDirent(
   new Uint8Array(record.buffer).set(name, at + FuseDirent.NAME);
 }
 
+const fsyncdir: Answered = {
+  body: 0,
+  serve(session, request) {
+    const input = request.argument.struct(FuseFsyncIn.SIZEOF);
+    if (input === undefined) return -EINVAL;
+    const directory = session.handles.directory(input.getBigUint64(FuseFsyncIn.FH, true), request.nodeid);
+    const inode = session.inodes.get(request.nodeid);
+    if (directory === undefined || inode === undefined) return -EBADF;
+    return session.backing.syncDirectory(inode.node);
+  },
+};
+
 const releasedir: Answered = {
   body: 0,
   serve(session, request) {
@@ -176,5 +192,6 @@ export const DIRECTORY_OPERATIONS: Operations = new Map<number, Operation>([
   [FUSE_OPENDIR, opendir],
   [FUSE_READDIR, readdir(false)],
   [FUSE_READDIRPLUS, readdir(true)],
+  [FUSE_FSYNCDIR, fsyncdir],
   [FUSE_RELEASEDIR, releasedir],
 ]);

@@ -1,8 +1,9 @@
-// FUSE_LOOKUP, FUSE_FORGET, FUSE_BATCH_FORGET and FUSE_GETATTR: nodes and the references that the guest holds on them.
+// FUSE_LOOKUP, FUSE_FORGET, FUSE_BATCH_FORGET, FUSE_GETATTR and FUSE_READLINK: nodes and the references that the guest
+// holds on them.
 //
 // A nodeid that the guest does not hold is EBADF, as in virtiofsd.
 
-import { EBADF, EINVAL, ENOTDIR } from "../../spec/errno.js";
+import { EBADF, EINVAL, ERANGE } from "../../spec/errno.js";
 import {
   FUSE_GETATTR_FH,
   FuseAttrOut,
@@ -11,10 +12,10 @@ import {
   FuseForgetIn,
   FuseForgetOne,
   FuseGetattrIn,
-  S_IFDIR,
+  S_IFLNK,
 } from "../../spec/fuse.js";
-import { FUSE_BATCH_FORGET, FUSE_FORGET, FUSE_GETATTR, FUSE_LOOKUP } from "../../spec/fuse-opcode.js";
-import { putAttr, putEntry, VALID_SECONDS } from "./attr.js";
+import { FUSE_BATCH_FORGET, FUSE_FORGET, FUSE_GETATTR, FUSE_LOOKUP, FUSE_READLINK } from "../../spec/fuse-opcode.js";
+import { replyAttr, replyEntry } from "./attr.js";
 import type { Answered, Operation, Operations, Unanswered } from "./operation.js";
 
 const lookup: Answered = {
@@ -23,15 +24,10 @@ const lookup: Answered = {
     const name = request.argument.name();
     if (typeof name === "number") return name;
     if (request.argument.remaining > 0) return -EINVAL;
-    const parent = session.inodes.get(request.nodeid);
-    if (parent === undefined) return -EBADF;
-    if (parent.node.type !== S_IFDIR) return -ENOTDIR;
-    const found = session.inodes.lookup(parent, name);
-    if (typeof found === "number") return found;
-    const output = new DataView(new ArrayBuffer(FuseEntryOut.SIZEOF));
-    putEntry(output, 0, found.inode, found.attr);
-    reply.put(output);
-    return 0;
+    const parent = session.inodes.directory(request.nodeid);
+    if (typeof parent === "number") return parent;
+    const held = session.inodes.lookup(parent, name);
+    return typeof held === "number" ? held : replyEntry(reply, held);
   },
 };
 
@@ -73,11 +69,21 @@ const getattr: Answered = {
     const inode = session.inodes.get(request.nodeid);
     if (inode === undefined) return -EBADF;
     const attr = session.backing.getattr(inode.node);
-    if (typeof attr === "number") return attr;
-    const output = new DataView(new ArrayBuffer(FuseAttrOut.SIZEOF));
-    output.setBigUint64(FuseAttrOut.ATTR_VALID, VALID_SECONDS, true);
-    putAttr(output, FuseAttrOut.ATTR, attr);
-    reply.put(output);
+    return typeof attr === "number" ? attr : replyAttr(reply, attr);
+  },
+};
+
+const readlink: Answered = {
+  body: 0,
+  serve(session, request, reply) {
+    const inode = session.inodes.get(request.nodeid);
+    if (inode === undefined) return -EBADF;
+    if (inode.node.type !== S_IFLNK) return -EINVAL;
+    const target = session.backing.readlink(inode.node);
+    if (typeof target === "number") return target;
+    // Half a target would be another target.
+    if (target.length > reply.room) return -ERANGE;
+    reply.put(new DataView(target.slice().buffer));
     return 0;
   },
 };
@@ -87,4 +93,5 @@ export const NODE_OPERATIONS: Operations = new Map<number, Operation>([
   [FUSE_FORGET, forget],
   [FUSE_BATCH_FORGET, batchForget],
   [FUSE_GETATTR, getattr],
+  [FUSE_READLINK, readlink],
 ]);

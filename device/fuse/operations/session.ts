@@ -1,9 +1,10 @@
-// FUSE_INIT, FUSE_DESTROY, FUSE_INTERRUPT and FUSE_STATFS: the session and the file system as a whole.
+// FUSE_INIT, FUSE_DESTROY, FUSE_INTERRUPT, FUSE_STATFS and FUSE_SYNCFS: the session and the file system as a whole.
 
 import { EBADF, EINVAL, EPROTO } from "../../spec/errno.js";
 import {
   FUSE_ASYNC_DIO,
   FUSE_ASYNC_READ,
+  FUSE_ATOMIC_O_TRUNC,
   FUSE_AUTO_INVAL_DATA,
   FUSE_BIG_WRITES,
   FUSE_DO_READDIRPLUS,
@@ -17,7 +18,7 @@ import {
   FuseStatfsOut,
   NAME_MAX,
 } from "../../spec/fuse.js";
-import { FUSE_DESTROY, FUSE_INIT, FUSE_INTERRUPT, FUSE_STATFS } from "../../spec/fuse-opcode.js";
+import { FUSE_DESTROY, FUSE_INIT, FUSE_INTERRUPT, FUSE_STATFS, FUSE_SYNCFS } from "../../spec/fuse-opcode.js";
 import { VIRTIO_FS_MAX_BUFFER } from "../../spec/virtio-fs.js";
 import type { Answered, Operation, Operations, Unanswered } from "./operation.js";
 
@@ -27,6 +28,7 @@ const MINOR_MIN = 27;
 /** Granted when the guest offers them. None of them is in flags2, so FUSE_INIT_EXT is not wanted either. */
 const WANTED =
   FUSE_ASYNC_READ |
+  FUSE_ATOMIC_O_TRUNC |
   FUSE_BIG_WRITES |
   FUSE_AUTO_INVAL_DATA |
   FUSE_DO_READDIRPLUS |
@@ -102,9 +104,18 @@ const statfs: Answered = {
   },
 };
 
+const syncfs: Answered = {
+  body: 0,
+  serve(session, request) {
+    if (session.inodes.get(request.nodeid) === undefined) return -EBADF;
+    return session.backing.syncfs();
+  },
+};
+
 export const SESSION_OPERATIONS: Operations = new Map<number, Operation>([
   [FUSE_INIT, init],
   [FUSE_DESTROY, destroy],
   [FUSE_INTERRUPT, interrupt],
   [FUSE_STATFS, statfs],
+  [FUSE_SYNCFS, syncfs],
 ]);

@@ -21,6 +21,7 @@ import { Channel, CLOSED } from "../../../device/vhost-user/channel.js";
 import { isRefused, type Message, request, vringFd } from "../../../device/vhost-user/message.js";
 import type { Payload, Region } from "../../../device/vhost-user/payload.js";
 import type { Chain } from "../../../device/virtqueue.js";
+import { InterruptController, type Irqfd } from "../../../vm/irq.js";
 import { GuestMemory } from "../../../vm/memory.js";
 import { Descriptors } from "../../../vm/sync/descriptors.js";
 import { Doorbell } from "../../../vm/sync/doorbell.js";
@@ -71,6 +72,7 @@ interface Sent {
 
 export class Rig {
   readonly sync = SyncMemory.create();
+  readonly irq = new InterruptController(this.sync);
   readonly ram: GuestMemory;
   readonly view: DataView;
   readonly descriptors = new Descriptors();
@@ -82,7 +84,7 @@ export class Rig {
   readonly doorbells: readonly Doorbell[];
   readonly queues: readonly (QueueEvents & {
     readonly kicks: readonly { readonly fd: number; readonly slot: number; readonly eventfd: EventFd }[];
-    readonly call: { readonly fd: number; readonly eventfd: EventFd };
+    readonly call: { readonly fd: number; readonly eventfd: Irqfd };
     readonly maskedCall: { readonly fd: number; readonly eventfd: EventFd };
     readonly err: { readonly fd: number; readonly eventfd: EventFd };
   })[];
@@ -110,12 +112,20 @@ export class Rig {
         const watched = doorbell.slot(`q${q}.kick${g}`);
         return { ...watched, fd: this.descriptors.add({ kind: "kick", doorbell, ...watched }) };
       });
-      const plain = (name: string) => {
-        const eventfd = new EventFd(this.sync, `q${q}.${name}`);
-        return { eventfd, fd: this.descriptors.add({ kind: "eventfd", eventfd }) };
-      };
+      const described = <E extends EventFd>(eventfd: E) => ({
+        eventfd,
+        fd: this.descriptors.add({ kind: "eventfd", eventfd }),
+      });
+      const plain = (name: string) => described(new EventFd(this.sync, `q${q}.${name}`));
       const kill = doorbell.slot(`q${q}.kill`);
-      return { doorbell, kicks, kill, call: plain("call"), maskedCall: plain("masked-call"), err: plain("err") };
+      return {
+        doorbell,
+        kicks,
+        kill,
+        call: described(this.irq.irqfd(`q${q}.call`)),
+        maskedCall: plain("masked-call"),
+        err: plain("err"),
+      };
     });
     this.backEnd = new BackEnd({
       sync: this.sync,

@@ -8,11 +8,13 @@ function commonCfg(queueSizes = [128, 64]) {
   const notes: string[] = [];
   const enabled: number[] = [];
   const statusWrites: number[] = [];
+  const vectorChanges: [queue: number, old: number][] = [];
   let generation = 0;
   const cfg = new CommonCfg(
     0x1000,
     {
       queueSizes,
+      vectors: 3,
       offeredFeatures: () => [0x30000001, 0x00000001],
       configGeneration: () => generation,
       *writeStatus(written) {
@@ -23,6 +25,10 @@ function commonCfg(queueSizes = [128, 64]) {
         enabled.push(queue);
         return undefined;
       },
+      *queueVectorChanged(queue, old) {
+        vectorChanges.push([queue, old]);
+        yield* [];
+      },
     },
     (name, detail) => notes.push(`${name} ${detail}`),
   );
@@ -31,6 +37,7 @@ function commonCfg(queueSizes = [128, 64]) {
     notes,
     enabled,
     statusWrites,
+    vectorChanges,
     bugs: () => notes.filter((note) => note.startsWith("Driver bug")),
     setGeneration: (value: number) => {
       generation = value;
@@ -75,6 +82,57 @@ const SIZE = 0x18;
 const ENABLE = 0x1c;
 const NOTIFY_OFF = 0x1e;
 const ADDRESSES = [0x20, 0x24, 0x28, 0x2c, 0x30, 0x34];
+
+describe("vectors (4.1.5.1.2)", () => {
+  const CONFIG_VECTOR = 0x10;
+  const QUEUE_VECTOR = 0x1a;
+
+  it.each([
+    [0, 0],
+    [2, 2],
+    [3, 0xffff], // the table has three
+    [0x7ff, 0xffff],
+    [0xfffe, 0xffff],
+    [0xffff, 0xffff],
+  ])("P7: vector %i reads back as %i", (written, readBack) => {
+    const { r, w } = commonCfg();
+    for (const register of [CONFIG_VECTOR, QUEUE_VECTOR]) {
+      w(register, 2, 1);
+      w(register, 2, written);
+      expect(r(register, 2)).toBe(readBack);
+    }
+  });
+
+  it("are the selected queue's own; of an absent queue there is none; a reset unmaps them", () => {
+    const { cfg, r, w, vectorChanges } = commonCfg();
+    w(QUEUE_VECTOR, 2, 1);
+    w(SELECT, 2, 1);
+    expect(r(QUEUE_VECTOR, 2)).toBe(0xffff);
+    w(QUEUE_VECTOR, 2, 2);
+    w(QUEUE_VECTOR, 2, 0);
+    expect(vectorChanges).toEqual([
+      [0, 0xffff],
+      [1, 0xffff],
+      [1, 2],
+    ]);
+    w(SELECT, 2, 2);
+    w(QUEUE_VECTOR, 2, 1);
+    expect(r(QUEUE_VECTOR, 2)).toBe(0); // P3
+    expect(cfg.queues.map(({ msixVector }) => msixVector)).toEqual([1, 0]);
+    w(CONFIG_VECTOR, 2, 2);
+    cfg.reset();
+    expect([r(CONFIG_VECTOR, 2), r(QUEUE_VECTOR, 2)]).toEqual([0xffff, 0xffff]);
+  });
+
+  it("of a queue that is enabled stays (4.1.4.3.2)", () => {
+    const { r, w, bugs } = commonCfg();
+    w(QUEUE_VECTOR, 2, 1);
+    w(ENABLE, 2, 1);
+    w(QUEUE_VECTOR, 2, 2);
+    expect(r(QUEUE_VECTOR, 2)).toBe(1);
+    expect(bugs()).toHaveLength(1);
+  });
+});
 
 describe("common configuration registers (4.1.4.3)", () => {
   for (const [offset, width, name, atPowerOn, afterOnes] of LAYOUT)

@@ -24,7 +24,7 @@ describe("device-specific configuration (virtio 1.4, 2.5, 4.1.4.6)", () => {
     const before = config.generation;
     config.read(0, 4);
     expect(config.generation).toBe(before);
-    for (let i = 0; i < 256; i++) config.update(0, Uint8Array.of(i)); // as many changes as the 8-bit counter has values
+    for (let i = 0; i < 256; i++) run(config.update(0, Uint8Array.of(i))); // as many changes as the 8-bit counter has values
     expect(config.generation).toBe(before);
     expect(config.read(0, 1)).toBe(255);
     expect(config.generation).not.toBe(before);
@@ -36,7 +36,7 @@ describe("device-specific configuration (virtio 1.4, 2.5, 4.1.4.6)", () => {
   it("wraps the generation at 8 bits", () => {
     const config = new DeviceCfg(new Uint8Array(1));
     for (let i = 0; i < 300; i++) {
-      config.update(0, Uint8Array.of(i));
+      run(config.update(0, Uint8Array.of(i)));
       config.read(0, 1);
     }
     expect(config.generation).toBe(300 % 256);

@@ -21,8 +21,10 @@ export class FakeDevice implements VirtioDevice {
   /** INDIRECT_DESC 28, EVENT_IDX 29; VERSION_1 32. */
   offered: Features = [0x30000000, 0x00000001];
   pending = 0;
+  /** Queues whose masked notifier has been signalled. */
+  readonly calledMasked = new Set<number>();
   /** Called in the middle of setStatus. */
-  onSetStatus: (next: number, transport: VirtioTransport) => void = () => {};
+  onSetStatus: (next: number, transport: VirtioTransport) => Actor = function* () {};
   onReset: (transport: VirtioTransport) => void = () => {};
 
   offeredFeatures(): Features {
@@ -32,7 +34,7 @@ export class FakeDevice implements VirtioDevice {
   *setStatus(old: number, next: number, transport: VirtioTransport): Actor {
     yield* this.step.store(1);
     this.log.push(`setStatus ${old} -> ${next}`);
-    this.onSetStatus(next, transport);
+    yield* this.onSetStatus(next, transport);
   }
 
   *queueEnabled(queue: number, transport: VirtioTransport): Actor {
@@ -49,6 +51,16 @@ export class FakeDevice implements VirtioDevice {
   *queueNotify(queue: number): Actor {
     yield* this.step.store(1);
     this.log.push(`queueNotify ${queue}`);
+  }
+
+  *maskCall(queue: number, masked: boolean): Actor {
+    yield* this.step.store(1);
+    this.log.push(`maskCall ${queue} ${masked}`);
+  }
+
+  *callPending(queue: number): Actor<boolean> {
+    yield* this.step.store(1);
+    return this.calledMasked.delete(queue);
   }
 
   *pendingInterrupts(): Actor<number> {

@@ -70,7 +70,7 @@ export class Machine {
       queueSize: options.queueSize ?? 128, // QEMU's default
       note,
     });
-    this.pci = new VirtioPci(this.bus, this.frontEnd, {
+    this.pci = new VirtioPci({ bus: this.bus, irq: this.rig.irq }, this.frontEnd, {
       classDevice: 0x0180,
       enableAt: options.enableAt ?? "driver-ok",
       note,

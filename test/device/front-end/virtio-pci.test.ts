@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { VirtioPci, type VirtioPciOptions } from "../../../device/front-end/virtio-pci.js";
 import { Bus } from "../../../vm/bus.js";
+import { InterruptController } from "../../../vm/irq.js";
 import { HostBridge } from "../../../vm/pci/host-bridge.js";
 import { run } from "../../vm/run.js";
 import { FakeDevice } from "./fake-device.js";
@@ -21,8 +22,9 @@ function machine(options: Partial<VirtioPciOptions> = {}) {
   const bus = new Bus();
   const bridge = new HostBridge(bus);
   const device = new FakeDevice();
+  const irq = new InterruptController(device.memory);
   const notes: string[] = [];
-  const pci = new VirtioPci(bus, device, {
+  const pci = new VirtioPci({ bus, irq }, device, {
     classDevice: 0x0180,
     enableAt: "driver-ok",
     note: (name, detail) => notes.push(`${name} ${detail}`),
@@ -77,13 +79,13 @@ describe("PCI device discovery (virtio 1.4, 4.1.2)", () => {
     expect(r(CONFIG + 0x3d, 1)).toBe(1);
   });
 
-  it("has one BAR: 4, 64-bit, prefetchable, 16 KiB", () => {
+  it("has BAR 1, 32-bit, 4 KiB (MSI-X), and BAR 4, 64-bit, prefetchable, 16 KiB", () => {
     const { r, w } = machine();
     const sizes = [0x10, 0x14, 0x18, 0x1c, 0x20, 0x24].map((register) => {
       w(CONFIG + register, 4, 0xffffffff);
       return r(CONFIG + register, 4);
     });
-    expect(sizes).toEqual([0, 0, 0, 0, 0xffffc00c, 0xffffffff]);
+    expect(sizes).toEqual([0, 0xfffff000, 0, 0, 0xffffc00c, 0xffffffff]);
   });
 });
 
@@ -92,7 +94,10 @@ describe("capability chain (4.1.4)", () => {
     const { r } = machine();
     expect(r(CONFIG + 6, 2) & 0x10).toBe(0x10);
     const found: unknown[] = [];
-    for (let at = r(CONFIG + 0x34, 1); at !== 0 && found.length < 10; at = r(CONFIG + at + 1, 1))
+    let last = 0;
+    for (let at = r(CONFIG + 0x34, 1); at !== 0 && found.length < 10; at = r(CONFIG + at + 1, 1)) {
+      last = at;
+      if (r(CONFIG + at, 1) !== 9) continue;
       found.push({
         id: r(CONFIG + at, 1),
         len: r(CONFIG + at + 2, 1),
@@ -102,6 +107,11 @@ describe("capability chain (4.1.4)", () => {
         length: r(CONFIG + at + 12, 4),
         ...(r(CONFIG + at + 2, 1) === 20 ? { extra: r(CONFIG + at + 16, 4) } : {}),
       });
+    }
+    // PCI 3.0, 6.8.2: id 0x11, control: 3 vectors (table size 2), table at 0 and pending bits at 0x800 of BAR 1.
+    expect(last).toBe(0x98);
+    expect([r(CONFIG + last, 1), r(CONFIG + last + 2, 2)]).toEqual([0x11, 2]);
+    expect([r(CONFIG + last + 4, 4), r(CONFIG + last + 8, 4)]).toEqual([1, 0x801]);
     expect(found).toEqual([
       { id: 9, len: 16, type: 1, bar: 4, offset: 0x0000, length: 0x1000 }, // common configuration
       { id: 9, len: 16, type: 3, bar: 4, offset: 0x1000, length: 0x1000 }, // ISR status
@@ -115,7 +125,7 @@ describe("capability chain (4.1.4)", () => {
 describe("structures in the BAR", () => {
   it("P6: have nothing for an access that crosses from one into the next, or leaves the BAR", () => {
     const all = started();
-    all.pci.raiseIsr(1);
+    all.device.pending = 1;
     expect([all.r(BAR + 0xfff, 2), all.r(BAR + 0xffe, 4), all.r(BAR + 0x3ffe, 4)]).toEqual([
       0xffff, 0xffffffff, 0xffffffff,
     ]);
@@ -130,7 +140,8 @@ describe("VirtioFsDxe's register sequence (EDK2 OvmfPkg; protocol of VirtioFsIni
     const all = plugged();
     const { device, r, w, steps, bugs } = all;
     let atStart = "";
-    device.onSetStatus = (next, transport) => {
+    // biome-ignore lint/correctness/useYield: only looks
+    device.onSetStatus = function* (next, transport) {
       if (next === 0x0f) atStart = JSON.stringify({ queues: transport.queues, features: transport.driverFeatures });
     };
 
@@ -174,10 +185,11 @@ describe("VirtioFsDxe's register sequence (EDK2 OvmfPkg; protocol of VirtioFsIni
     expect(JSON.parse(atStart)).toEqual({
       features: [0, 1],
       queues: [
-        { size: 128, enabled: false, desc: none, driver: none, device: none },
+        { size: 128, enabled: false, msixVector: 0xffff, desc: none, driver: none, device: none },
         {
           size: 128,
           enabled: true,
+          msixVector: 0xffff,
           desc: { lo: 0x80200000, hi: 0 },
           driver: { lo: 0x80200800, hi: 0 },
           device: { lo: 0x80201000, hi: 0 },
@@ -215,7 +227,7 @@ describe("queue_enable", () => {
     all.w(COMMON + 28, 2, 1);
     expect(all.steps).toEqual(["device.store"]);
     expect(all.device.log.at(-1)).toBe(
-      'queueEnabled 1: {"size":128,"enabled":true,"desc":{"lo":2149580800,"hi":0},' +
+      'queueEnabled 1: {"size":128,"enabled":true,"msixVector":65535,"desc":{"lo":2149580800,"hi":0},' +
         '"driver":{"lo":0,"hi":0},"device":{"lo":0,"hi":0}}',
     );
     all.w(COMMON + 28, 2, 1);
@@ -277,7 +289,7 @@ describe("reset (2.4, P8)", () => {
 
   it("of the machine: the same, and the PCI function forgets its BAR and command too", () => {
     const all = started();
-    all.pci.raiseIsr(1);
+    run(all.device.config.update(0, Uint8Array.of(0)));
     run(all.bridge.reset());
     expect(all.device.log.at(-1)).toBe("reset at status 15");
     expect(all.r(STATUS, 1)).toBe(0xff); // not decoded
@@ -356,14 +368,14 @@ describe("ISR status (4.1.4.5)", () => {
   it("is read once, with what the device has pending", () => {
     const all = started();
     all.device.pending = 1;
-    all.pci.raiseIsr(2);
+    run(all.device.config.update(0, Uint8Array.of(0)));
     expect(all.r(ISR, 1)).toBe(3);
     expect(all.r(ISR, 1)).toBe(0);
   });
 
   it("is 0 beside its byte, cannot be written, and is not cleared by that", () => {
     const all = started();
-    all.pci.raiseIsr(1);
+    all.device.pending = 1;
     expect(all.r(ISR + 1, 1)).toBe(0);
     all.w(ISR, 1, 0);
     expect(all.bugs()).toHaveLength(1);
@@ -384,7 +396,7 @@ describe("ISR status (4.1.4.5)", () => {
 describe("DEVICE_NEEDS_RESET (2.1.2)", () => {
   it("is set with a configuration change interrupt while DRIVER_OK is set", () => {
     const all = started();
-    all.pci.setNeedsReset();
+    run(all.pci.setNeedsReset());
     expect(all.r(STATUS, 1)).toBe(0x4f);
     expect(all.r(ISR, 1)).toBe(2);
     all.w(STATUS, 1, 0);
@@ -394,7 +406,7 @@ describe("DEVICE_NEEDS_RESET (2.1.2)", () => {
   it("without one before", () => {
     const all = plugged();
     negotiate(all);
-    all.pci.setNeedsReset();
+    run(all.pci.setNeedsReset());
     expect([all.r(STATUS, 1), all.r(ISR, 1)]).toEqual([0x4b, 0]);
     all.w(STATUS, 1, 0x4f);
     expect(all.r(STATUS, 1)).toBe(0x4b);
@@ -484,7 +496,7 @@ describe("PCI configuration access (4.1.4.9)", () => {
     const before = all.device.log.length;
     window(all).aim(4, 20, 1);
     expect(all.device.log).toHaveLength(before);
-    expect(all.r(WINDOW, 4)).toBe(0x05140009); // id 9, the last, 20 bytes, type 5
+    expect(all.r(WINDOW, 4)).toBe(0x05149809); // id 9, 20 bytes, type 5
   });
 });
 

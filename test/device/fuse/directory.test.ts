@@ -26,7 +26,7 @@ function boot(backing: Backing, limits = {}): void {
   guest.init();
 }
 
-beforeEach(() => boot(new MemoryBacking(TREE, 0n)));
+beforeEach(() => boot(new MemoryBacking(TREE)));
 
 /** All records, each request having room for `size` bytes. */
 function list(opcode: 28 | 44, nodeid: bigint, fh: bigint, size: number): Dirent[] {
@@ -56,7 +56,7 @@ describe.each<[string, 28 | 44]>([
 
   it.each([160, 408, 1000])("lists each of 1000 entries once through buffers of %i bytes", (size) => {
     const names = Array.from({ length: 1000 }, (_, at) => `n${at}`);
-    boot(new MemoryBacking(Object.fromEntries(names.map((name) => [name, ""])), 0n));
+    boot(new MemoryBacking(Object.fromEntries(names.map((name) => [name, ""]))));
     const all = list(opcode, 1n, guest.open(1n, 27), size);
     expect(all.map(({ name }) => name)).toEqual([".", "..", ...names]);
   });
@@ -97,7 +97,7 @@ describe.each<[string, 28 | 44]>([
   });
 
   it("passes over names that have gone since OPENDIR and keeps the offsets of the others", () => {
-    const backing = new MemoryBacking(TREE, 0n);
+    const backing = new MemoryBacking(TREE);
     const lookup = backing.lookup.bind(backing);
     boot(
       Object.assign(backing, {
@@ -115,7 +115,7 @@ describe.each<[string, 28 | 44]>([
   });
 
   it("lists a name that cannot be looked up without a node", () => {
-    boot(Object.assign(new MemoryBacking(TREE, 0n), { lookup: () => EXDEV }));
+    boot(Object.assign(new MemoryBacking(TREE), { lookup: () => EXDEV }));
     const all = list(opcode, 1n, guest.open(1n, 27), 4096);
     expect(all.slice(2).map(({ name, nodeid, ino, type }) => [name, nodeid, ino, type])).toEqual([
       ["file", 0n, UNKNOWN_INO, 0],
@@ -158,7 +158,7 @@ describe("a guest that has read and comes back to offset 0 (rewinddir)", () => {
   let fh: bigint;
 
   beforeEach(() => {
-    const backing = new MemoryBacking(TREE, 0n);
+    const backing = new MemoryBacking(TREE);
     const names = [Uint8Array.of(0x66, 0x69, 0x6c, 0x65)]; // "file", made after the first OPENDIR
     let times = 0;
     boot(
@@ -194,7 +194,7 @@ it("F21: OPENDIR of a file or a symlink is ENOTDIR", () => {
 });
 
 it("F24: snapshots hold a limited number of names; RELEASEDIR makes room", () => {
-  boot(new MemoryBacking(TREE, 0n), { names: 9 });
+  boot(new MemoryBacking(TREE), { names: 9 });
   const fh = guest.open(1n, 27); // 5 names with the dots
   expect(guest.send(OPENDIR, bytes(u32(0), u32(0))).error).toBe(ENOMEM);
   guest.ok(guest.release(29, 1n, fh));

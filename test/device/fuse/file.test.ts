@@ -1,7 +1,7 @@
 // OPEN, READ, FLUSH and RELEASE over a tree in memory.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Backing, Node } from "../../../device/fuse/backing/backing.js";
+import type { Access, Backing, Node } from "../../../device/fuse/backing/backing.js";
 import { MemoryBacking, MemorySymlink } from "../../../device/fuse/backing/memory.js";
 import { FuseSession } from "../../../device/fuse/session.js";
 import { bytes, Guest, readIn, u32, u64 } from "./guest.js";
@@ -16,7 +16,6 @@ const ENOMEM = -12;
 const EISDIR = -21;
 const EINVAL = -22;
 const ENFILE = -23;
-const EROFS = -30;
 const ERANGE = -34;
 const ELOOP = -40;
 
@@ -30,10 +29,14 @@ function boot(backing: Backing): void {
   guest.init();
 }
 
-beforeEach(() => boot(new MemoryBacking(TREE, 0n)));
+beforeEach(() => boot(new MemoryBacking(TREE)));
 
 function open(nodeid: bigint, flags: number) {
   return guest.send(OPEN, bytes(u32(flags), u32(0)), { nodeid });
+}
+
+function sizeOf(nodeid: bigint): bigint {
+  return guest.ok(guest.send(3, bytes(u32(0), u32(0), u64(0n)), { nodeid })).body.getBigUint64(24, true);
 }
 
 function contentOf(body: DataView): Uint8Array {
@@ -52,7 +55,7 @@ describe("OPEN", () => {
     ["block device", 0o060000],
     ["socket", 0o140000],
   ])("F21: a %s is ENXIO and never reaches the backing", (_title, type) => {
-    const backing = new MemoryBacking(TREE, 0n);
+    const backing = new MemoryBacking(TREE);
     const lookup = backing.lookup.bind(backing);
     const special: Backing = Object.assign(backing, {
       lookup(parent: Node, name: Uint8Array) {
@@ -68,16 +71,28 @@ describe("OPEN", () => {
   });
 
   it.each([
-    ["O_WRONLY", 0o1, EROFS],
-    ["O_RDWR", 0o2, EROFS],
-    ["O_CREAT", 0o100, EROFS],
-    ["O_TRUNC", 0o1000, EROFS],
-    ["all bits", 0xffffffff, EROFS],
+    ["O_RDONLY", 0, 0],
+    ["O_WRONLY", 0o1, 0],
+    ["O_RDWR", 0o2, 0],
+    ["no access mode of open(2)", 0o3, EINVAL],
+    ["all bits", 0xffffffff, EINVAL],
+    ["O_CREAT | O_EXCL, since the file exists", 0o300, 0],
     ["O_DIRECT", 0o40000, 0],
     ["O_PATH", 0o10000000, 0],
     ["O_NONBLOCK | O_NOFOLLOW", 0o404000, 0],
   ])("F21: with %s", (_title, flags, error) => {
-    expect(open(guest.walk("data"), flags).error).toBe(error);
+    const nodeid = guest.walk("data");
+    expect(open(nodeid, flags).error).toBe(error);
+    expect(sizeOf(nodeid)).toBe(10_000n);
+  });
+
+  it.each([
+    ["O_WRONLY", 0o1001],
+    ["O_RDONLY, as open(2) does", 0o1000],
+  ])("with O_TRUNC cuts the file to 0 bytes (ATOMIC_O_TRUNC), with %s", (_title, flags) => {
+    const nodeid = guest.walk("data");
+    guest.ok(open(nodeid, flags));
+    expect(sizeOf(nodeid)).toBe(0n);
   });
 
   it("F24: ENFILE at the cap; RELEASE makes room", () => {
@@ -172,8 +187,8 @@ describe("READ", () => {
 });
 
 it("passes on a read error of the backing as a reply without body, and the session lives", () => {
-  const broken: Backing = Object.assign(new MemoryBacking(TREE, 0n), {
-    open: () => ({ read: () => EIO, close() {} }),
+  const broken: Backing = Object.assign(new MemoryBacking(TREE), {
+    open: (_node: Node, access: Access) => ({ access, read: () => EIO, close() {} }),
   });
   boot(broken);
   const nodeid = guest.walk("data");

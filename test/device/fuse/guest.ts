@@ -18,6 +18,8 @@ export interface Answer {
 export interface Shape {
   readonly nodeid?: bigint;
   readonly unique?: bigint;
+  readonly uid?: number;
+  readonly gid?: number;
   /** in_header.len. */
   readonly len?: number;
   /** in_header.total_extlen, in units of 8 bytes. */
@@ -53,8 +55,8 @@ export class Guest {
       u32(opcode),
       u64(unique),
       u64(shape.nodeid ?? 1n),
-      u32(0), // uid
-      u32(0), // gid
+      u32(shape.uid ?? 0),
+      u32(shape.gid ?? 0),
       u32(1), // pid
       u16(shape.extlen ?? 0),
       u16(0), // padding
@@ -101,9 +103,76 @@ export class Guest {
     return this.send(2, u64(nlookup), { nodeid });
   }
 
-  /** Opens with OPEN (14) or OPENDIR (27); returns the fh. */
-  open(nodeid: bigint, opcode: 14 | 27 = 14): bigint {
-    return this.ok(this.send(opcode, bytes(u32(0), u32(0)), { nodeid })).body.getBigUint64(0, true);
+  getattr(nodeid: bigint): Stat {
+    return statOf(this.ok(this.send(3, bytes(u32(0), u32(0), u64(0n)), { nodeid })).body, 16);
+  }
+
+  setattr(nodeid: bigint, fields: SetattrFields): Answer {
+    return this.send(4, setattrIn(fields), { nodeid });
+  }
+
+  readlink(nodeid: bigint): string {
+    return new TextDecoder().decode(this.ok(this.send(5, undefined, { nodeid, writable: 16 + 4096 })).body);
+  }
+
+  symlink(parent: bigint, name: string | Uint8Array, target: string, shape: Shape = {}): Answer {
+    return this.send(6, bytes(nul(name), nul(target)), { nodeid: parent, ...shape });
+  }
+
+  mknod(parent: bigint, name: string | Uint8Array, mode: number, shape: Shape = {}): Answer {
+    return this.send(8, bytes(u32(mode), u32(0), u32(0), u32(0), nul(name)), { nodeid: parent, ...shape });
+  }
+
+  mkdir(parent: bigint, name: string | Uint8Array, mode = 0o755, shape: Shape = {}): Answer {
+    return this.send(9, bytes(u32(mode), u32(0), nul(name)), { nodeid: parent, ...shape });
+  }
+
+  unlink(parent: bigint, name: string | Uint8Array): Answer {
+    return this.send(10, nul(name), { nodeid: parent });
+  }
+
+  rmdir(parent: bigint, name: string | Uint8Array): Answer {
+    return this.send(11, nul(name), { nodeid: parent });
+  }
+
+  rename(parent: bigint, name: string | Uint8Array, newdir: bigint, newName: string | Uint8Array): Answer {
+    return this.send(12, bytes(u64(newdir), nul(name), nul(newName)), { nodeid: parent });
+  }
+
+  link(oldnodeid: bigint, parent: bigint, name: string | Uint8Array): Answer {
+    return this.send(13, bytes(u64(oldnodeid), nul(name)), { nodeid: parent });
+  }
+
+  /** O_RDWR | O_CREAT | O_EXCL unless told. */
+  create(parent: bigint, name: string | Uint8Array, flags = 0o302, mode = 0o644, shape: Shape = {}): Answer {
+    return this.send(35, bytes(u32(flags), u32(mode), u32(0), u32(0), nul(name)), { nodeid: parent, ...shape });
+  }
+
+  /** CREATE that must succeed: nodeid and fh. */
+  created(...args: Parameters<Guest["create"]>): { nodeid: bigint; fh: bigint } {
+    const { body } = this.ok(this.create(...args));
+    return { nodeid: body.getBigUint64(0, true), fh: body.getBigUint64(128, true) };
+  }
+
+  /** Opens with OPEN (14) or OPENDIR (27), O_RDONLY unless told; returns the fh. */
+  open(nodeid: bigint, opcode: 14 | 27 = 14, flags = 0): bigint {
+    return this.ok(this.send(opcode, bytes(u32(flags), u32(0)), { nodeid })).body.getBigUint64(0, true);
+  }
+
+  /** `size`: fuse_write_in.size, when it is not the length of the data. */
+  write(nodeid: bigint, fh: bigint, offset: bigint, data: Uint8Array, shape: Shape & { size?: number } = {}): Answer {
+    const header = bytes(u64(fh), u64(offset), u32(shape.size ?? data.length), new Uint8Array(20));
+    return this.send(16, bytes(header, data), { nodeid, ...shape });
+  }
+
+  /** Writes that must succeed: how many bytes were taken. */
+  wrote(...args: Parameters<Guest["write"]>): number {
+    return this.ok(this.write(...args)).body.getUint32(0, true);
+  }
+
+  /** What a READ that must succeed brings, as text. */
+  text(nodeid: bigint, fh: bigint, offset = 0n, size = 4096): string {
+    return new TextDecoder().decode(this.ok(this.read(nodeid, fh, offset, size)).body);
   }
 
   read(nodeid: bigint, fh: bigint, offset: bigint, size: number, shape: Shape = {}): Answer {
@@ -124,6 +193,70 @@ export class Guest {
     if (answer.used < 16 || answer.error !== 0) throw new Error(`refused: used ${answer.used} error ${answer.error}`);
     return answer;
   }
+}
+
+/** What a test looks at of a fuse_attr. */
+export interface Stat {
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly blocks: bigint;
+  /** Seconds and nanoseconds. */
+  readonly atime: [bigint, number];
+  readonly mtime: [bigint, number];
+  readonly ctime: [bigint, number];
+  readonly mode: number;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The fuse_attr at `at`: behind attr_valid it is 16, in an entry_out 40. */
+export function statOf(body: DataView, at: number): Stat {
+  return {
+    ino: body.getBigUint64(at, true),
+    size: body.getBigUint64(at + 8, true),
+    blocks: body.getBigUint64(at + 16, true),
+    atime: [body.getBigInt64(at + 24, true), body.getUint32(at + 48, true)],
+    mtime: [body.getBigInt64(at + 32, true), body.getUint32(at + 52, true)],
+    ctime: [body.getBigInt64(at + 40, true), body.getUint32(at + 56, true)],
+    mode: body.getUint32(at + 60, true),
+    nlink: body.getUint32(at + 64, true),
+    uid: body.getUint32(at + 68, true),
+    gid: body.getUint32(at + 72, true),
+  };
+}
+
+export interface SetattrFields {
+  readonly valid: number;
+  readonly fh?: bigint;
+  readonly size?: bigint;
+  readonly atime?: [bigint, number];
+  readonly mtime?: [bigint, number];
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+/** fuse_setattr_in. */
+export function setattrIn(f: SetattrFields): Uint8Array {
+  return bytes(
+    u32(f.valid),
+    u32(0), // padding
+    u64(f.fh ?? 0n),
+    u64(f.size ?? 0n),
+    u64(0n), // lock_owner
+    u64(BigInt.asUintN(64, f.atime?.[0] ?? 0n)),
+    u64(BigInt.asUintN(64, f.mtime?.[0] ?? 0n)),
+    u64(0n), // ctime
+    u32(f.atime?.[1] ?? 0),
+    u32(f.mtime?.[1] ?? 0),
+    u32(0), // ctimensec
+    u32(f.mode ?? 0),
+    u32(0), // unused4
+    u32(f.uid ?? 0),
+    u32(f.gid ?? 0),
+    u32(0), // unused5
+  );
 }
 
 /** fuse_read_in. */

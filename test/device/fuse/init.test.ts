@@ -16,7 +16,7 @@ const EPROTO = -71;
 let guest: Guest;
 
 beforeEach(() => {
-  guest = new Guest(new FuseSession(new MemoryBacking({ "hello.txt": "hello" }, 0n)));
+  guest = new Guest(new FuseSession(new MemoryBacking({ "hello.txt": "hello" })));
 });
 
 /** fuse_init_in of 16 bytes. */
@@ -94,10 +94,10 @@ it("accepts the 64 bytes of init_in that Linux 6.18 sends, and grants only what 
   expect(error).toBe(0);
   expect(body.getUint32(4, true)).toBe(38);
   expect(body.getUint32(8, true)).toBe(131072);
-  // ASYNC_READ 0, BIG_WRITES 5, AUTO_INVAL_DATA 12, DO_READDIRPLUS 13, READDIRPLUS_AUTO 14, ASYNC_DIO 15,
+  // ASYNC_READ 0, ATOMIC_O_TRUNC 3, BIG_WRITES 5, AUTO_INVAL_DATA 12, DO_READDIRPLUS 13, READDIRPLUS_AUTO 14, ASYNC_DIO 15,
   // PARALLEL_DIROPS 18, MAX_PAGES 22
   expect(body.getUint32(12, true)).toBe(
-    (1 << 0) | (1 << 5) | (1 << 12) | (1 << 13) | (1 << 14) | (1 << 15) | (1 << 18) | (1 << 22),
+    (1 << 0) | (1 << 3) | (1 << 5) | (1 << 12) | (1 << 13) | (1 << 14) | (1 << 15) | (1 << 18) | (1 << 22),
   );
   expect(body.getUint32(32, true)).toBe(0); // flags2
 });

@@ -56,6 +56,31 @@ const LAYOUTS: Record<string, Record<string, number>> = {
   FuseForgetOne: { NODEID: 0, NLOOKUP: 8, SIZEOF: 16 },
   FuseGetattrIn: { GETATTR_FLAGS: 0, FH: 8, SIZEOF: 16 },
   FuseAttrOut: { ATTR_VALID: 0, ATTR_VALID_NSEC: 8, ATTR: 16, SIZEOF: 104 },
+  FuseSetattrIn: {
+    VALID: 0,
+    FH: 8,
+    SIZE: 16,
+    LOCK_OWNER: 24,
+    ATIME: 32,
+    MTIME: 40,
+    CTIME: 48,
+    ATIMENSEC: 56,
+    MTIMENSEC: 60,
+    CTIMENSEC: 64,
+    MODE: 68,
+    UID: 76,
+    GID: 80,
+    SIZEOF: 88,
+  },
+  FuseMknodIn: { MODE: 0, RDEV: 4, UMASK: 8, SIZEOF: 16 },
+  FuseMkdirIn: { MODE: 0, UMASK: 4, SIZEOF: 8 },
+  FuseLinkIn: { OLDNODEID: 0, SIZEOF: 8 },
+  FuseRenameIn: { NEWDIR: 0, SIZEOF: 8 },
+  FuseRename2In: { NEWDIR: 0, FLAGS: 8, SIZEOF: 16 },
+  FuseCreateIn: { FLAGS: 0, MODE: 4, UMASK: 8, OPEN_FLAGS: 12, SIZEOF: 16 },
+  FuseWriteIn: { FH: 0, OFFSET: 8, SIZE: 16, WRITE_FLAGS: 20, LOCK_OWNER: 24, FLAGS: 32, SIZEOF: 40 },
+  FuseWriteOut: { SIZE: 0, SIZEOF: 8 },
+  FuseFsyncIn: { FH: 0, FSYNC_FLAGS: 8, SIZEOF: 16 },
   FuseOpenIn: { FLAGS: 0, OPEN_FLAGS: 4, SIZEOF: 8 },
   FuseOpenOut: { FH: 0, OPEN_FLAGS: 8, SIZEOF: 16 },
   FuseReadIn: { FH: 0, OFFSET: 8, SIZE: 16, READ_FLAGS: 20, LOCK_OWNER: 24, FLAGS: 32, SIZEOF: 40 },
@@ -99,6 +124,23 @@ it.each([
   [152 + 255, 408],
 ])("a record of %i bytes takes %i (FUSE_DIRENT_ALIGN)", (length, aligned) => {
   expect(fuse.fuseDirentAlign(length)).toBe(aligned);
+});
+
+it.each([
+  ["MODE", 0],
+  ["UID", 1],
+  ["GID", 2],
+  ["SIZE", 3],
+  ["ATIME", 4],
+  ["MTIME", 5],
+  ["FH", 6],
+  ["ATIME_NOW", 7],
+  ["MTIME_NOW", 8],
+  ["LOCKOWNER", 9],
+  ["CTIME", 10],
+  ["KILL_SUIDGID", 11],
+])("FATTR_%s is bit %i", (name, bit) => {
+  expect((fuse as unknown as Record<string, number>)[`FATTR_${name}`]).toBe(1 << bit);
 });
 
 it("virtio_fs_config: tag[36], num_request_queues (virtio 5.11.4)", () => {

@@ -1,4 +1,4 @@
-// LOOKUP, FORGET, BATCH_FORGET, GETATTR and STATFS over a tree in memory.
+// LOOKUP, FORGET, BATCH_FORGET, GETATTR, READLINK and STATFS over a tree in memory.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { MemoryBacking, MemorySymlink } from "../../../device/fuse/backing/memory.js";
@@ -7,6 +7,7 @@ import { bytes, Guest, nul, u32, u64 } from "./guest.js";
 
 const LOOKUP = 1;
 const GETATTR = 3;
+const READLINK = 5;
 const STATFS = 17;
 const BATCH_FORGET = 42;
 const ENOENT = -2;
@@ -25,7 +26,7 @@ let guest: Guest;
 
 beforeEach(() => {
   const tree = { "hello.txt": "hello", sub: { ünï: "x" }, link: new MemorySymlink("hello.txt") };
-  guest = new Guest(new FuseSession(new MemoryBacking(tree, TIME), { nodes: 4 }));
+  guest = new Guest(new FuseSession(new MemoryBacking(tree, () => TIME), { nodes: 4 }));
   guest.init();
 });
 
@@ -186,11 +187,34 @@ describe("GETATTR", () => {
   });
 });
 
-it("STATFS counts what the tree holds; names have 255 bytes at most", () => {
+describe("READLINK", () => {
+  it("gives the target without a NUL, over any descriptors", () => {
+    const { used, body } = guest.send(READLINK, undefined, { nodeid: guest.walk("link"), split: 7 });
+    expect(used).toBe(16 + 9);
+    expect(new TextDecoder().decode(body)).toBe("hello.txt");
+  });
+
+  it("of what is no symlink is EINVAL, F10: of an unknown node EBADF", () => {
+    expect(guest.send(READLINK).error).toBe(EINVAL);
+    expect(guest.send(READLINK, undefined, { nodeid: guest.walk("hello.txt") }).error).toBe(EINVAL);
+    expect(guest.send(READLINK, undefined, { nodeid: 99n }).error).toBe(EBADF);
+  });
+
+  it("F5: gives no half of a target: ERANGE", () => {
+    const nodeid = guest.walk("link");
+    expect(guest.send(READLINK, undefined, { nodeid, writable: 16 + 8 }).error).toBe(ERANGE);
+    expect(guest.send(READLINK, undefined, { nodeid, writable: 16 + 9 }).error).toBe(0);
+  });
+});
+
+it("STATFS: 1 GiB and 262144 files, less what the tree holds; names have 255 bytes at most", () => {
   const { used, body } = guest.send(STATFS);
   expect(used).toBe(96);
-  expect(body.getBigUint64(0, true)).toBe(3n); // blocks: three things with content, each below 4096 bytes
-  expect(body.getBigUint64(24, true)).toBe(5n); // files: the root, hello.txt, sub, ünï, link
+  expect(body.getBigUint64(0, true)).toBe(262_144n); // blocks
+  expect(body.getBigUint64(8, true)).toBe(262_142n); // bfree: two files with content, each below 4096 bytes
+  expect(body.getBigUint64(16, true)).toBe(262_142n); // bavail
+  expect(body.getBigUint64(24, true)).toBe(262_144n); // files
+  expect(body.getBigUint64(32, true)).toBe(262_139n); // ffree: the root, hello.txt, sub, ünï, link
   expect(body.getUint32(40, true)).toBe(4096); // bsize
   expect(body.getUint32(44, true)).toBe(255); // namelen
   expect(body.getUint32(48, true)).toBe(4096); // frsize

@@ -8,6 +8,7 @@ const scenario = (change: Partial<Scenario> = {}): Scenario => ({
   frontEnd: "qemu-8.1",
   backEnd: "rust-0.10",
   ...FRONT_END_DEFAULTS,
+  script: "first",
   delays: [],
   ...change,
 });

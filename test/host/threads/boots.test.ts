@@ -1,15 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { ROWS, type Scenario } from "../../../host/scenario/scenario.js";
 import { runBoots } from "../../../host/threads/boots.js";
+import { nodePlatform } from "../../../host/threads/spawn.js";
 
 const row = (id: string): Scenario => ROWS.find((each) => each.id === id)!.scenario;
 
 describe("boots on real threads, no delays", () => {
   // A limit, not a time: at any rate near the one seen (one boot in five) 2000 boots without a hang do not happen.
   it("the published pair hangs by the published cause, and the report names what is stuck", async () => {
-    const { counts, hangs } = await runBoots(row("seed"), { boots: 2000, enough: 1 });
-    expect(counts.first.hangs).toBeGreaterThanOrEqual(1); // first boots go on for the sake of the reboots
-    expect(counts.reboot.hangs).toBe(1);
+    const { counts, hangs } = await runBoots(nodePlatform, row("seed"), { boots: 2000, enough: 1 });
+    // One phase may go on beyond its hang until the other has its own.
+    expect(counts.first.hangs).toBeGreaterThan(0);
+    expect(counts.reboot.hangs).toBeGreaterThan(0);
     expect(counts.first.undecided + counts.reboot.undecided).toBe(0);
     expect(hangs.find(({ report }) => report.cause === "kick-consumed-while-disabled")!.report).toMatchObject({
       positions: [
@@ -23,7 +25,7 @@ describe("boots on real threads, no delays", () => {
   });
 
   it.each(["fix", "c", "rekick"])("row %s: no hang by the published cause, nothing undecided", async (id) => {
-    const { counts } = await runBoots(row(id), { boots: 60, enough: 1 });
+    const { counts } = await runBoots(nodePlatform, row(id), { boots: 60, enough: 1 });
     for (const phase of [counts.first, counts.reboot]) expect(phase).toMatchObject({ hangs: 0, undecided: 0 });
     expect(counts.first.boots).toBeGreaterThanOrEqual(60);
     expect(counts.reboot.boots).toBeGreaterThanOrEqual(60);
@@ -32,12 +34,17 @@ describe("boots on real threads, no delays", () => {
 
   it("comes to an end where hardly any first boot gets as far as a reboot", async () => {
     const scenario: Scenario = { ...row("seed"), frontEnd: "qemu-7.1", backEnd: "rust-0.12" };
-    const { counts } = await runBoots(scenario, { boots: 5, enough: 5 });
+    const { counts } = await runBoots(nodePlatform, scenario, { boots: 5, enough: 5 });
     expect(counts.first.boots).toBe(5);
   });
 
   it("a traced hang shows the kick consumed before the ENABLE was applied", async () => {
-    const { hangs } = await runBoots(row("seed"), { boots: 2000, enough: 2000 }, { trace: true, stopAtHang: true });
+    const { hangs } = await runBoots(
+      nodePlatform,
+      row("seed"),
+      { boots: 2000, enough: 2000 },
+      { trace: true, stopAtHang: true },
+    );
     const { events } = hangs.find(({ report }) => report.cause === "kick-consumed-while-disabled")!;
     // Both under the ring's lock, so their order is a fact and not a matter of clocks.
     const tested = events.findLastIndex(({ name, result }) => name === "q1.enabled.load" && result === 0);
@@ -50,7 +57,7 @@ describe("boots on real threads, no delays", () => {
 
   it("a delay is a delay: it is applied, and changes no verdict of a row that cannot hang", async () => {
     const delays = [{ point: "before-enabled-test", micros: 100 }];
-    const { counts } = await runBoots({ ...row("rekick"), delays }, { boots: 10, enough: 1 });
+    const { counts } = await runBoots(nodePlatform, { ...row("rekick"), delays }, { boots: 10, enough: 1 });
     expect(counts.first).toMatchObject({ hangs: 0, undecided: 0, otherHangs: {} });
   });
 });

@@ -6,10 +6,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROWS } from "../../../host/scenario/scenario.js";
 import { bootOnce } from "../../../host/threads/boot-once.js";
 import type { Job } from "../../../host/threads/job.js";
-import { Lab, type LabOptions } from "../../../host/threads/lab.js";
+import { Lab } from "../../../host/threads/lab.js";
+import type { Platform } from "../../../host/threads/platform.js";
+import { nodePlatform, spawnActor } from "../../../host/threads/spawn.js";
 
 const scenario = ROWS.find(({ id }) => id === "rekick")!.scenario;
-const FAULTY = new URL("./faulty.worker.mjs", import.meta.url);
+const FAULTY: Partial<Platform> = {
+  spawnActor: (actor) => spawnActor(actor, new URL("./faulty.worker.mjs", import.meta.url)),
+};
 const MIB = 1024 * 1024;
 
 let share: string;
@@ -45,9 +49,9 @@ const job = (overrides: Partial<Job> = {}): Job => ({
   ...overrides,
 });
 
-/** One life of a machine, and what it printed. */
-async function live(options: LabOptions, given: Job): Promise<{ exitCode: number; output: string }> {
-  const lab = new Lab("ovmf", 4 * MIB, options);
+/** One life of a machine on a platform that is faulty, and what it printed. */
+async function live(faults: Partial<Platform>, given: Job): Promise<{ exitCode: number; output: string }> {
+  const lab = new Lab({ ...nodePlatform, ...faults }, "ovmf", 4 * MIB);
   let output = "";
   try {
     const { exitCode } = await lab.live(given, (_, bytes) => {
@@ -94,26 +98,30 @@ describe("boot with a host directory", () => {
 describe("what goes wrong on an actor's thread", () => {
   it("a read error of the share reaches the guest as EIO: one line, exit code 1", async () => {
     const reads = job({ share: { kind: "host-dir", path: share }, guestArgs: ["cat", "big.bin"] });
-    expect(await live({ worker: FAULTY }, reads)).toEqual({ exitCode: 1, output: "cat: big.bin: EIO\n" });
+    expect(await live(FAULTY, reads)).toEqual({ exitCode: 1, output: "cat: big.bin: EIO\n" });
   });
 
   it("a Worker that throws ends the machine with a LabError that names it", async () => {
     const burning = job({ share: { kind: "host-dir", path: "throw" } });
-    await expect(live({ worker: FAULTY }, burning)).rejects.toMatchObject({
+    await expect(live(FAULTY, burning)).rejects.toMatchObject({
       name: "LabError",
       message: "the data Worker failed: the share is on fire",
     });
   });
 
   it("a guest that traps ends the machine with a LabError", async () => {
-    await expect(live({ guest: new WebAssembly.Module(TRAPPING_GUEST) }, job())).rejects.toMatchObject({
+    const { loadModule } = nodePlatform;
+    const trapping: Partial<Platform> = {
+      loadModule: async (name) => (name === "ovmf" ? new WebAssembly.Module(TRAPPING_GUEST) : loadModule(name)),
+    };
+    await expect(live(trapping, job())).rejects.toMatchObject({
       name: "LabError",
       message: expect.stringMatching(/^the guest trapped: .*unreachable/),
     });
   });
 
   it("the machine lives again after a life that failed", async () => {
-    const lab = new Lab("ovmf", 4 * MIB, { worker: FAULTY });
+    const lab = new Lab({ ...nodePlatform, ...FAULTY }, "ovmf", 4 * MIB);
     try {
       await expect(lab.live(job({ share: { kind: "host-dir", path: "throw" } }))).rejects.toThrow(/on fire/);
       expect(await lab.live(job({ boots: 3 }))).toMatchObject({ completed: 3, exitCode: 0, undecided: false });

@@ -12,19 +12,21 @@ const ECAM = 0x30000000;
 const SLOT1 = ECAM + 0x8000;
 const BAR_SIZE = 0x4000;
 
+const IDENTITY = {
+  vendorId: 0x1af4,
+  deviceId: 0x105a,
+  revisionId: 1,
+  classDevice: 0x0180,
+  subsystemVendorId: 0x1af4,
+  subsystemId: 0x1100,
+  interruptPin: 1,
+};
+
 class TestFunction extends PciFunction {
   readonly log: string[] = [];
 
   constructor() {
-    super({
-      vendorId: 0x1af4,
-      deviceId: 0x105a,
-      revisionId: 1,
-      classDevice: 0x0180,
-      subsystemVendorId: 0x1af4,
-      subsystemId: 0x1100,
-      interruptPin: 1,
-    });
+    super(IDENTITY);
     this.addBar(
       4,
       localRegion("bar", BAR_SIZE, {
@@ -33,6 +35,7 @@ class TestFunction extends PciFunction {
           this.log.push(`bar+${offset}=${value}`);
         },
       }),
+      0xc, // 64-bit, prefetchable
     );
     this.addCapability(0x09, Uint8Array.of(0, 0, 5, 0xaa, 0xbb)); // 5 bytes: the next one is aligned after it
     this.addCapability(0x05, Uint8Array.of(0, 0, 0xcc, 0xdd));
@@ -168,6 +171,24 @@ describe("BAR (PCI 3.0, 6.2.5.1)", () => {
       write(SLOT1 + register, 4, 0xffffffff);
       expect(read(SLOT1 + register, 4)).toBe(0); // BARs 0 to 3 and the expansion ROM are not there
     }
+  });
+
+  it("of 32 bits takes one register, and has no upper half", () => {
+    class Narrow extends PciFunction {
+      constructor() {
+        super({ ...IDENTITY, interruptPin: 0 });
+        this.addBar(1, localRegion("narrow", 0x1000, { read: (offset) => offset, write: () => {} }), 0);
+      }
+    }
+    const { bridge, read, write } = machine();
+    bridge.plug(2, new Narrow());
+    const slot2 = ECAM + 0x10000;
+    write(slot2 + 0x14, 4, 0xffffffff);
+    write(slot2 + 0x18, 4, 0xffffffff);
+    expect([read(slot2 + 0x14, 4), read(slot2 + 0x18, 4)]).toEqual([0xfffff000, 0]);
+    write(slot2 + 0x14, 4, 0x40001000);
+    write(slot2 + 0x04, 2, 2);
+    expect(read(0x40001234, 4)).toBe(0x234);
   });
 
   it("decodes only while memory enable is set, and where it was moved to", () => {

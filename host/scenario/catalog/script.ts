@@ -1,0 +1,48 @@
+// A script: what the environment does to a machine, from power-on. One story a file beside this one. It runs in the
+// vCPU's actor, where QEMU's main loop and the guest meet under one lock.
+
+import type { Actor } from "../../../vm/sync/op.js";
+import type { Exits } from "../../../vm/vcpu.js";
+import type { System } from "../system.js";
+
+/** Runs the guest from its reset vector to its end, with the exits given. */
+export type RunGuest = (exits: Exits) => Actor<unknown>;
+
+export interface Script {
+  /** The story in a line. */
+  readonly about: string;
+  run(system: System, runGuest: RunGuest): Actor;
+}
+
+/** Thrown into a guest that is reset while it runs. */
+class GuestReset extends Error {
+  override name = "GuestReset";
+}
+
+/** Boots, and has something happen when the guest first finds no answer to its request: then that is in flight. */
+export function* bootWhile(system: System, runGuest: RunGuest, happens: () => Actor): Actor {
+  let happened = false;
+  const { exits } = system.machine;
+  yield* runGuest({
+    ...exits,
+    *stall(...args) {
+      if (!happened) {
+        happened = true;
+        yield* happens();
+      }
+      return yield* exits.stall(...args);
+    },
+  });
+}
+
+/** Boots up to the moment at which the guest's request is in flight; there the machine is reset. */
+export function* bootUntilInFlight(system: System, runGuest: RunGuest): Actor {
+  try {
+    // biome-ignore lint/correctness/useYield: the reset is no step
+    yield* bootWhile(system, runGuest, function* () {
+      throw new GuestReset();
+    });
+  } catch (error) {
+    if (!(error instanceof GuestReset)) throw error;
+  }
+}

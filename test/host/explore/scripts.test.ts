@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+import { explore as exploreOn } from "../../../host/explore/explore.js";
+import { replay as replayOn } from "../../../host/explore/replay.js";
+import type { BackEndName, FrontEndName } from "../../../host/scenario/occupants.js";
+import { ROWS, type Scenario, type ScriptName } from "../../../host/scenario/scenario.js";
+import { nodePlatform } from "../../../host/threads/spawn.js";
+
+const explore = (scenario: Scenario) => exploreOn(nodePlatform, scenario);
+const replay = (schedule: string, times: number) => replayOn(nodePlatform, schedule, { threads: true, times });
+
+const cell = (script: ScriptName, frontEnd: FrontEndName, backEnd: BackEndName): Scenario => ({
+  ...ROWS[0]!.scenario,
+  script,
+  frontEnd,
+  backEnd,
+});
+
+describe("scripts of the environment, every interleaving", () => {
+  it.each<ScriptName>(["reboot", "reset-in-flight", "resume", "resume-uncharged", "toggle"])(
+    "rekick never hangs in %s",
+    async (script) => {
+      expect(await explore(cell(script, "qemu-8.1", "rekick"))).toMatchObject({ verdict: "never", complete: true });
+    },
+  );
+
+  it("the fix of the front-end does not cover a toggle: the kick can come between ENABLE 0 and ENABLE 1", async () => {
+    const { verdict, causes, hangs } = await explore(cell("toggle", "qemu-8.2", "rust-0.10"));
+    expect({ verdict, causes }).toEqual({ verdict: "can", causes: ["kick-consumed-while-disabled"] });
+    const results = await replay(hangs[0]!.schedule, 20);
+    expect(results.map(({ outcome, report }) => `${outcome} ${report?.cause}`)).toEqual(
+      Array(20).fill("hang kick-consumed-while-disabled"),
+    );
+  });
+
+  // protocol.md 4.2, W6: a worker that finds its queue not ready returns, and nothing reports it.
+  it("at a reboot behind 8.2 rust-0.10 hangs by another cause only: its worker has ended", async () => {
+    const { verdict, causes, hangs } = await explore(cell("reboot", "qemu-8.2", "rust-0.10"));
+    expect({ verdict, causes }).toEqual({ verdict: "can", causes: ["worker-died"] });
+    const results = await replay(hangs[0]!.schedule, 5);
+    expect(results.map(({ outcome, report }) => `${outcome} ${report?.cause}`)).toEqual(
+      Array(5).fill("hang worker-died"),
+    );
+  });
+});
