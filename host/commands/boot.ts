@@ -1,14 +1,13 @@
 // vhostlab boot: one boot with a host directory shared, and one file command in the guest.
 
 import { Argument, type Command } from "commander";
-import { addOptions, enableAtOption, type Seats, seatOptions, traceOption } from "../options.js";
+import { addOptions, frontEndOptions, type Seats, seatOptions, traceOption } from "../options.js";
 import type { Context } from "../program.js";
 import { openTraceFile } from "../report/trace-file.js";
-import type { Scenario } from "../scenario/scenario.js";
+import type { FrontEndOptions, Scenario } from "../scenario/scenario.js";
 
-interface BootOptions extends Seats {
+interface BootOptions extends Seats, FrontEndOptions {
   readonly share: string;
-  readonly enableAt: Scenario["enableAt"];
   readonly trace?: string;
 }
 
@@ -23,7 +22,7 @@ export function addBoot(program: Command, context: Context): void {
     .addArgument(new Argument("<command>", "what the guest does").choices(["cat", "ls"]))
     .addArgument(new Argument("<path>", "a path inside the share"))
     .requiredOption("--share <dir>", "the host directory that the guest sees");
-  addOptions(command, ...seatOptions(), enableAtOption(), traceOption("the boot"))
+  addOptions(command, ...seatOptions(), ...frontEndOptions(), traceOption("the boot"))
     .addHelpText(
       "after",
       `

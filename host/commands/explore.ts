@@ -1,10 +1,10 @@
-// vhostlab explore: every interleaving of one first boot.
+// vhostlab explore: every interleaving of one script.
 
 import { type Command, Option } from "commander";
 import { formatSchedule } from "../explore/schedule.js";
 import {
   addOptions,
-  enableAtOption,
+  frontEndOptions,
   jsonOption,
   parseCount,
   type Seats,
@@ -22,10 +22,9 @@ import { statesProgress } from "../report/progress.js";
 import { openTraceFile } from "../report/trace-file.js";
 import { SCRIPT } from "../scenario/catalog/index.js";
 import type { ExploreResult } from "../scenario/outcome.js";
-import type { Scenario } from "../scenario/scenario.js";
+import type { FrontEndOptions, Scenario } from "../scenario/scenario.js";
 
-interface ExploreOptions extends Seats {
-  readonly enableAt: Scenario["enableAt"];
+interface ExploreOptions extends Seats, FrontEndOptions {
   readonly script: Scenario["script"];
   readonly maxExecutions?: number;
   readonly json?: boolean;
@@ -43,7 +42,7 @@ export function addExplore(program: Command, context: Context): void {
   addOptions(
     command,
     ...seatOptions(),
-    enableAtOption(),
+    ...frontEndOptions(),
     scriptOption(),
     limit,
     jsonOption(),
@@ -95,9 +94,11 @@ async function explore(options: ExploreOptions, { engines, output }: Context): P
 }
 
 function summary(scenario: Scenario, result: ExploreResult): string {
+  const { guest, frontEnd, backEnd, enableAt, memory, kickCount, script } = scenario;
   const facts: Fact[] = [
-    ["scenario", `${scenario.guest}, ${scenario.frontEnd}, ${scenario.backEnd}, ring messages at ${scenario.enableAt}`],
-    ["script", `${scenario.script}: ${SCRIPT[scenario.script].about}`],
+    ["scenario", `${guest}, ${frontEnd}, ${backEnd}, ring messages at ${enableAt}`],
+    ["front-end", `memory ${memory}, kick eventfds born with ${kickCount}`],
+    ["script", `${script}: ${SCRIPT[script].about}`],
     ["verdict", verdictWords(result)],
     ...result.causes.map((cause): Fact => ["cause", cause]),
     ["search", result.complete ? "complete" : "not complete: the limit of executions was reached"],

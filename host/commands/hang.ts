@@ -7,7 +7,8 @@ import {
   addOptions,
   delayOption,
   delayPointsHelp,
-  enableAtOption,
+  frontEndOptions,
+  chosenFrontEnd,
   jsonOption,
   parseCount,
   type Seats,
@@ -24,7 +25,7 @@ import { bootsProgress } from "../report/progress.js";
 import { openTraceFile } from "../report/trace-file.js";
 import { timeline } from "../report/timeline.js";
 import type { BootsLimits, BootsResult, Cause } from "../scenario/outcome.js";
-import { type Delay, ROWS, type Scenario } from "../scenario/scenario.js";
+import { type Delay, type FrontEndOptions, ROWS, type Scenario } from "../scenario/scenario.js";
 
 // A phase of a row ends after this many boots, or with this many hangs: then its rate is known well enough.
 const BOOTS = 500;
@@ -33,10 +34,9 @@ const ENOUGH_HANGS = 20;
 const PUBLISHED_CAUSE: Cause = "kick-consumed-while-disabled";
 const SEATS = ["guest", "frontEnd", "backEnd"] as const;
 
-interface HangOptions extends Seats {
+interface HangOptions extends Seats, FrontEndOptions {
   readonly boots: number;
   readonly row?: readonly string[];
-  readonly enableAt: Scenario["enableAt"];
   readonly delay: readonly Delay[];
   readonly json?: boolean;
   readonly trace?: string;
@@ -62,7 +62,7 @@ export function addHang(program: Command, context: Context): void {
         .default(BOOTS),
     )
     .addOption(new Option("--row <id...>", "only these rows").choices(rowIds));
-  addOptions(command, ...seatOptions(), enableAtOption(), delayOption(), jsonOption(), traceOption("one hang"))
+  addOptions(command, ...seatOptions(), ...frontEndOptions(), delayOption(), jsonOption(), traceOption("one hang"))
     .addHelpText(
       "after",
       `
@@ -74,7 +74,8 @@ A row holds when no boot was undecided and each phase did what is expected:
 "hangs" is at least one hang by the published cause (a request's kick consumed
 while the ring was disabled), "never" is none. Hangs by other causes are counted
 apart. Of a pair that is in none of the rows nothing is expected, nor that the
-published pair hangs with --delay or another --enable-at: its counts are shown.
+published pair hangs with --delay or another --enable-at, --memory or
+--kick-count: its counts are shown.
 
 A trace is of the hang that is shown, in a run of its own; when nothing hung, of a
 boot of the last row.
@@ -122,7 +123,8 @@ function otherHang(measured: readonly Measured[]): Measured | undefined {
   return measured.find(({ result }) => result.hangs.length > 0);
 }
 
-function planRows({ row, guest, frontEnd, backEnd, enableAt, delay }: HangOptions, seatNamed: boolean): PlannedRow[] {
+function planRows(options: HangOptions, seatNamed: boolean): PlannedRow[] {
+  const { row, guest, frontEnd, backEnd, delay } = options;
   if (seatNamed && row) {
     throw new UserError("--row names occupants already: leave out --guest, --front-end and --back-end");
   }
@@ -130,7 +132,7 @@ function planRows({ row, guest, frontEnd, backEnd, enableAt, delay }: HangOption
     ? [{ id: "custom", scenario: { guest, frontEnd, backEnd } }]
     : ROWS.filter(({ id }) => row?.includes(id) ?? true);
   return rows.map(({ id, scenario: seats }) => {
-    const scenario: Scenario = { ...seats, enableAt, delays: delay, script: "first" };
+    const scenario: Scenario = { ...seats, ...chosenFrontEnd(options), delays: delay, script: "first" };
     return { id, scenario, expected: expectationOf(scenario) };
   });
 }
