@@ -1,7 +1,14 @@
 // What the commands run scenarios with. Commands get it handed in; each engine is loaded when it is first used, so that
 // `--help` and a usage error cost no wasm.
 
-import type { BootsLimits, BootsProgress, BootsResult, ExploreResult, ReplayResult } from "./scenario/outcome.js";
+import type {
+  BootsLimits,
+  BootsProgress,
+  BootsResult,
+  ExploreResult,
+  Recording,
+  ReplayResult,
+} from "./scenario/outcome.js";
 import type { Scenario } from "./scenario/scenario.js";
 
 export interface Engines {
@@ -14,6 +21,7 @@ export interface Engines {
 
   /**
    * Boots once with a share; the console is live, and a promise holds the guest back until it is settled.
+   * @param onTrace makes it trace; told what was recorded, also of a machine that hangs
    * @returns the guest's exit code. Throws UserError for a bad share.
    */
   bootOnce(
@@ -21,6 +29,7 @@ export interface Engines {
     share: string,
     guestArgs: readonly string[],
     console: { stdout(bytes: Uint8Array): void | Promise<void>; stderr(bytes: Uint8Array): void | Promise<void> },
+    onTrace?: (recording: Recording) => void,
   ): Promise<number>;
 
   /** All interleavings of a first boot, under the scheduler. */

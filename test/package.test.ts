@@ -38,7 +38,7 @@ describe("the package", () => {
 
   it("holds built modules, the wasm, the documents and nothing else", () => {
     const expected =
-      /^(package\.json|LICENSE|(README|ARCHITECTURE|CHANGELOG)\.md|dist\/wasm\/[\w.]+\.wasm|dist\/(vm|device|host)\/.+\.js)$/;
+      /^(package\.json|LICENSE|(README|ARCHITECTURE|CHANGELOG)\.md|dist\/wasm\/[\w.-]+\.wasm|dist\/(vm|device|host)\/.+\.js)$/;
     expect(files.filter((path) => !expected.test(path))).toEqual([]);
     expect(files).toEqual(expect.arrayContaining(["LICENSE", "README.md", "ARCHITECTURE.md", "CHANGELOG.md"]));
   });

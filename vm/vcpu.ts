@@ -4,10 +4,12 @@
 import type { Bus } from "./bus.js";
 import type { InterruptController } from "./irq.js";
 import type { GuestMemory } from "./memory.js";
-import type { Actor } from "./sync/op.js";
+import { type Actor, passTime } from "./sync/op.js";
 
 /** Exits by name; the names and arguments are the guests' imports. Arguments arrive as i32. */
-export type Exits = Readonly<Record<"mmio_read" | "mmio_write" | "ram_load16" | "ram_store16" | "stall" | "wfi", Exit>>;
+export type Exits = Readonly<
+  Record<"mmio_read" | "mmio_write" | "ram_load16" | "ram_store16" | "stall" | "sleep" | "wfi", Exit>
+>;
 export type Exit = (...args: number[]) => Actor<number>;
 
 /** The guest trapped, or asked for a 16-bit word that its RAM does not have. The firmware's own fault: it ends the guest. */
@@ -39,6 +41,9 @@ export function exitsOf(bus: Bus, ram: GuestMemory, irq: InterruptController): E
     },
     *stall(micros = 0, pointer = 0, seen = 0) {
       return yield* ram.words.poll(word(pointer), seen & 0xffff, micros >>> 0);
+    },
+    *sleep(micros = 0) {
+      return yield* passTime(micros >>> 0);
     },
     *wfi() {
       return yield* irq.wfi();

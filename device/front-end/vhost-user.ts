@@ -40,11 +40,18 @@ import type { FrontEndVariant } from "./variants.js";
 import { asU64, BackEndError, type DeviceParts } from "./vhost-device.js";
 import type { Features, VirtioTransport } from "./virtio-device.js";
 
+/**
+ * How the back-end is told of guest RAM: by ADD_MEM_REG, if it offers CONFIGURE_MEM_SLOTS, what it does not know yet; or
+ * as to a back-end that does not, by SET_MEM_TABLE at every start.
+ */
+export type MemoryMessages = "slots" | "table";
+
 export interface VhostUserParts extends DeviceParts {
   readonly channel: Channel;
   readonly ramFd: number;
   readonly backendReqFd: number;
   readonly variant: FrontEndVariant;
+  readonly memory: MemoryMessages;
 }
 
 export class VhostUserFrontEnd extends QemuDevice {
@@ -63,7 +70,8 @@ export class VhostUserFrontEnd extends QemuDevice {
     this.backEndFeatures = yield* to.get(VHOST_USER_GET_FEATURES);
     if (hasFeature(this.backEndFeatures, VHOST_USER_F_PROTOCOL_FEATURES)) {
       const offered = yield* to.get(VHOST_USER_GET_PROTOCOL_FEATURES);
-      to.protocolFeatures = offered & this.parts.variant.protocolFeatures;
+      const left = this.parts.memory === "table" ? 1n << BigInt(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) : 0n;
+      to.protocolFeatures = offered & this.parts.variant.protocolFeatures & ~left;
       yield* to.send(VHOST_USER_SET_PROTOCOL_FEATURES, u64(to.protocolFeatures));
     }
     if (to.has(VHOST_USER_PROTOCOL_F_MQ)) {
@@ -150,10 +158,15 @@ export class VhostUserFrontEnd extends QemuDevice {
     this.started = false;
   }
 
+  /** Bit 30 is negotiated, so that rings start disabled. */
+  get #enablesRings(): boolean {
+    return this.parts.variant.enablesRings && hasFeature(this.backEndFeatures, VHOST_USER_F_PROTOCOL_FEATURES);
+  }
+
   /** vhost_user_set_features: what the guest accepted, with bit 30 (7.2 and later). */
   *#setFeatures(features: Features): Actor {
-    const backEndBit = this.backEndFeatures & (1n << BigInt(VHOST_USER_F_PROTOCOL_FEATURES));
-    yield* this.#messenger.send(VHOST_USER_SET_FEATURES, u64(asU64(features) | backEndBit));
+    const bit30 = this.#enablesRings ? 1n << BigInt(VHOST_USER_F_PROTOCOL_FEATURES) : 0n;
+    yield* this.#messenger.send(VHOST_USER_SET_FEATURES, u64(asU64(features) | bit30));
   }
 
   /** With memory slots, what the back-end does not know yet; else the whole table, at every start. */
@@ -184,7 +197,7 @@ export class VhostUserFrontEnd extends QemuDevice {
    * a back-end handles messages in order. (The memory messages are waited for only by an ACK.)
    */
   *#setEnable(queue: number, enable: 0 | 1): Actor {
-    if (!hasFeature(this.backEndFeatures, VHOST_USER_F_PROTOCOL_FEATURES)) return;
+    if (!this.#enablesRings) return;
     const to = this.#messenger;
     if (!this.parts.variant.waitsForEnable) yield* to.send(VHOST_USER_SET_VRING_ENABLE, state(queue, enable));
     else if (!(yield* to.sendAcked(VHOST_USER_SET_VRING_ENABLE, state(queue, enable))))

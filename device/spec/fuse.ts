@@ -93,8 +93,14 @@ export const enum FuseInitIn {
   MINOR = 4,
   MAX_READAHEAD = 8,
   FLAGS = 12,
-  /** Without FUSE_INIT_EXT; 64 with it (flags2 and reserved words). */
+  /** Without FUSE_INIT_EXT. */
   SIZEOF = 16,
+}
+
+/** What FUSE_INIT_EXT adds: flags2, and words that are reserved. */
+export const enum FuseInitExtIn {
+  FLAGS2 = 16,
+  SIZEOF = 64,
 }
 
 export const enum FuseInitOut {

@@ -26,16 +26,43 @@ export function print(at: usize, length: u32): void {
   if (!write(STDOUT, at, length)) die("cannot write to standard output");
 }
 
+/** Text to standard output. */
+export function printText(text: string): void {
+  const bytes = String.UTF8.encode(text);
+  print(changetype<usize>(bytes), bytes.byteLength);
+}
+
+/** One line on standard error. */
+export function say(line: string): void {
+  writeText(line + "\n");
+}
+
+/** On standard error, without a line's end: what a person is to type comes behind it. */
+export function prompt(text: string): void {
+  writeText(text);
+}
+
 /** The machine did what the firmware does not expect of it. */
 export function die(reason: string): void {
   end("firmware: " + reason, EXIT_FAILURE);
 }
 
 /** A command failed on a path, which is written as the bytes that it is: it need not be UTF-8. */
-export function dieOnPath(command: string, path: Bytes, reason: string): void {
+export function sayOnPath(command: string, path: Bytes, reason: string): void {
   writeText(command + ": ");
   write(STDERR, path.at, path.length);
-  end(": " + reason, EXIT_FAILURE);
+  say(": " + reason);
+}
+
+export function dieOnPath(command: string, path: Bytes, reason: string): void {
+  sayOnPath(command, path, reason);
+  exitFailed();
+}
+
+/** Why has been said. */
+export function exitFailed(): void {
+  procExit(EXIT_FAILURE);
+  unreachable();
 }
 
 export function dieOfUsage(line: string): void {
@@ -50,7 +77,7 @@ export function abort(message: string | null, file: string | null, line: u32, _c
 }
 
 function end(line: string, code: u32): void {
-  writeText(line + "\n");
+  say(line);
   procExit(code);
   unreachable();
 }

@@ -4,6 +4,7 @@ import {
   EACCES,
   EBADF,
   EEXIST,
+  EFBIG,
   EINVAL,
   EIO,
   EISDIR,
@@ -18,6 +19,7 @@ import {
   ENOTDIR,
   ENOTEMPTY,
   ENXIO,
+  EOPNOTSUPP,
   EPERM,
   EPROTO,
   ERANGE,
@@ -56,6 +58,8 @@ export function errnoName(errno: i32): string {
       return "ENFILE";
     case EMFILE:
       return "EMFILE";
+    case EFBIG:
+      return "EFBIG";
     case ENOSPC:
       return "ENOSPC";
     case EROFS:
@@ -72,6 +76,8 @@ export function errnoName(errno: i32): string {
       return "ELOOP";
     case EPROTO:
       return "EPROTO";
+    case EOPNOTSUPP:
+      return "EOPNOTSUPP";
     case ESTALE:
       return "ESTALE";
     default:

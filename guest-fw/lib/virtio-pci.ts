@@ -31,9 +31,9 @@ class Structure {
 }
 
 export class VirtioPci {
-  private readonly common: Structure = new Structure();
-  private readonly notify: Structure = new Structure();
-  private readonly config: Structure = new Structure();
+  protected readonly common: Structure = new Structure();
+  protected readonly notify: Structure = new Structure();
+  protected readonly config: Structure = new Structure();
   private notifyOffMultiplier: u32 = 0;
   /** device_status as last written. */
   private status: u32 = 0;
@@ -140,12 +140,16 @@ export class VirtioPci {
 
   /** Virtio10SetQueueAddress: the selected queue's three areas, and then queue_enable. */
   setQueueAddress(ring: Virtqueue): void {
-    write64(this.common.gpa + VirtioPciCommonCfg.QUEUE_DESC, gpa(ring.desc));
-    write64(this.common.gpa + VirtioPciCommonCfg.QUEUE_DRIVER, gpa(ring.avail));
-    write64(this.common.gpa + VirtioPciCommonCfg.QUEUE_DEVICE, gpa(ring.used));
+    this.writeQueueAddress(ring);
     // 4.1.4.3.2: "The driver MUST configure the other virtqueue fields before enabling the virtqueue with
     // queue_enable."
     write16(this.common.gpa + VirtioPciCommonCfg.QUEUE_ENABLE, 1);
+  }
+
+  protected writeQueueAddress(ring: Virtqueue): void {
+    write64(this.common.gpa + VirtioPciCommonCfg.QUEUE_DESC, gpa(ring.desc));
+    write64(this.common.gpa + VirtioPciCommonCfg.QUEUE_DRIVER, gpa(ring.avail));
+    write64(this.common.gpa + VirtioPciCommonCfg.QUEUE_DEVICE, gpa(ring.used));
   }
 
   /** Virtio10SetQueueNotify: four accesses that trap to learn where, and then the one that kicks. */
@@ -154,9 +158,14 @@ export class VirtioPci {
     write16(this.common.gpa + VirtioPciCommonCfg.QUEUE_SELECT, queue);
     const notifyOff = read16(this.common.gpa + VirtioPciCommonCfg.QUEUE_NOTIFY_OFF);
     write16(this.common.gpa + VirtioPciCommonCfg.QUEUE_SELECT, selected);
+    write16(this.notifyAddress(notifyOff), queue);
+  }
+
+  /** 4.1.4.4: where a queue whose queue_notify_off this is takes its notifications. */
+  protected notifyAddress(notifyOff: u32): u64 {
     const offset = (notifyOff as u64) * this.notifyOffMultiplier;
     if (offset + 2 > this.notify.length) this.giveUp("its queue_notify_off is outside the notification structure");
-    write16(this.notify.gpa + offset, queue);
+    return this.notify.gpa + offset;
   }
 
   /** During initialization; 3.1.1: "the driver SHOULD set the FAILED status bit to indicate that it has given up". */

@@ -1,6 +1,7 @@
 // Binding the virtio file system device: OvmfPkg/VirtioFsDxe, VirtioFsInit and VirtioFsFuseInitSession, which run one
 // directly after the other. The first request is on its way as soon as DRIVER_OK has been written.
 
+import { FUSE_DO_READDIRPLUS, FUSE_KERNEL_VERSION } from "../../device/spec/fuse";
 import {
   VIRTIO_CONFIG_S_ACKNOWLEDGE,
   VIRTIO_CONFIG_S_DRIVER,
@@ -10,19 +11,43 @@ import {
   VIRTIO_F_VERSION_1,
 } from "../../device/spec/virtio";
 import { VIRTIO_FS_QUEUE_REQUEST, VIRTIO_FS_TAG_SIZE, VirtioFsConfig } from "../../device/spec/virtio-fs";
-import { FuseClient } from "../lib/fuse";
+import { errnoName } from "../lib/errno-name";
+import { FuseClient, InitOffer, InitReply } from "../lib/fuse";
 import { RequestQueue } from "../lib/request-queue";
 import { VirtioPci } from "../lib/virtio-pci";
 
 const VERSION_1: u64 = 1 << (VIRTIO_F_VERSION_1 as u64);
 const ACCESS_PLATFORM: u64 = 1 << (VIRTIO_F_ACCESS_PLATFORM as u64);
 
+/** VirtioFsDxe speaks 7.31: what it offers, and the least that it takes. */
+const MAJOR: u32 = FUSE_KERNEL_VERSION;
+const MINOR: u32 = 31;
+/** The least max_write that it takes. */
+const LEAST_MAX_WRITE: u32 = 4096;
+
 /** VirtioFsBindingStart. Returns the share's FUSE session, or does not return. */
 export function bindVirtioFs(device: VirtioPci): FuseClient {
   const fuse = new FuseClient(initialize(device));
-  const refusal = fuse.init();
+  const refusal = initSession(fuse);
   if (refusal !== null) device.giveUp(refusal);
   return fuse;
+}
+
+/** VirtioFsFuseInitSession. Returns why the session is refused, or null. */
+function initSession(fuse: FuseClient): string | null {
+  const offer = new InitOffer();
+  offer.minor = MINOR;
+  offer.flags = FUSE_DO_READDIRPLUS;
+  offer.pid = 1;
+  const reply = new InitReply();
+  const error = fuse.init(offer, reply);
+  if (error != 0) return "it refuses FUSE_INIT: " + errnoName(error);
+  if (reply.major < MAJOR || (reply.major == MAJOR && reply.minor < MINOR)) {
+    return "it speaks FUSE " + reply.major.toString() + "." + reply.minor.toString() + ", and 7.31 is the least";
+  }
+  if (!(reply.flags & FUSE_DO_READDIRPLUS)) return "it has no FUSE_READDIRPLUS";
+  if (reply.maxWrite < LEAST_MAX_WRITE) return "its max_write is below 4096";
+  return null;
 }
 
 /** VirtioFsInit: virtio 1.4, 3.1.1 "Driver Requirements: Device Initialization", step by step. */

@@ -1,13 +1,14 @@
 // vhostlab boot: one boot with a host directory shared, and one file command in the guest.
 
 import { Argument, type Command } from "commander";
-import { addOptions, enableAtOption, type Seats, seatOptions } from "../options.js";
+import { addOptions, frontEndOptions, type Seats, seatOptions, traceOption } from "../options.js";
 import type { Context } from "../program.js";
-import type { Scenario } from "../scenario/scenario.js";
+import { openTraceFile } from "../report/trace-file.js";
+import type { FrontEndOptions, Scenario } from "../scenario/scenario.js";
 
-interface BootOptions extends Seats {
+interface BootOptions extends Seats, FrontEndOptions {
   readonly share: string;
-  readonly enableAt: Scenario["enableAt"];
+  readonly trace?: string;
 }
 
 export function addBoot(program: Command, context: Context): void {
@@ -21,15 +22,18 @@ export function addBoot(program: Command, context: Context): void {
     .addArgument(new Argument("<command>", "what the guest does").choices(["cat", "ls"]))
     .addArgument(new Argument("<path>", "a path inside the share"))
     .requiredOption("--share <dir>", "the host directory that the guest sees");
-  addOptions(command, ...seatOptions(), enableAtOption())
+  addOptions(command, ...seatOptions(), ...frontEndOptions(), traceOption("the boot"))
     .addHelpText(
       "after",
       `
 The guest's output is written as it comes, byte for byte.
 Exit code: 0, 1 when the guest failed, 2 for wrong usage.
 
-Example:
-  $ vhostlab boot --share . -- cat README.md`,
+A trace of a long boot has its end: each actor keeps its newest events.
+
+Examples:
+  $ vhostlab boot --share . -- cat README.md
+  $ vhostlab boot --share . --trace boot.json -- ls .`,
     )
     .action(async (verb: string, path: string, options: BootOptions) =>
       context.finish(await boot([verb, path], options, context)),
@@ -37,8 +41,15 @@ Example:
 }
 
 async function boot(guestArgs: readonly string[], options: BootOptions, { engines, output }: Context): Promise<number> {
-  const { share, ...chosen } = options;
+  const { share, trace, ...chosen } = options;
   const scenario: Scenario = { ...chosen, delays: [], script: "first" };
-  const exitCode = await engines.bootOnce(scenario, share, guestArgs, { stdout: output.data, stderr: output.talk });
+  const file = openTraceFile(trace);
+  const exitCode = await engines.bootOnce(
+    scenario,
+    share,
+    guestArgs,
+    { stdout: output.data, stderr: output.talk },
+    file && ((recording) => file.write(recording, scenario, "µs")),
+  );
   return exitCode === 0 ? 0 : 1;
 }

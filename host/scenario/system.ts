@@ -142,7 +142,7 @@ export class System {
       notifiers: queues,
       config: deviceConfig(),
       queueSize: QUEUE_SIZE,
-      kickCount: scenario.kickCount ?? 1,
+      kickCount: scenario.kickCount,
       ...(note && { note }),
     };
     const pair = pairOf(scenario, server, device);
@@ -211,7 +211,7 @@ function pairOf(scenario: Scenario, server: Omit<RingServerParts, "variant">, de
     frontEnd:
       scenario.frontEnd === "cloud-hypervisor"
         ? new CloudHypervisorFrontEnd(parts)
-        : new VhostUserFrontEnd({ ...parts, variant: FRONT_END_VARIANTS[scenario.frontEnd] }),
+        : new VhostUserFrontEnd({ ...parts, variant: FRONT_END_VARIANTS[scenario.frontEnd], memory: scenario.memory }),
     backEnd,
     control: () => controlPlane(backEnd),
     work: (worker) => variant.work(backEnd, worker),

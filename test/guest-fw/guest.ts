@@ -10,6 +10,9 @@ export interface Machine {
   stall(micros: number, ptr: number, seen: number): void;
   ramLoad16(ptr: number): number;
   ramStore16(ptr: number, value: number): void;
+  /** For guests that sleep and take interrupts. */
+  sleep?(micros: number): void;
+  wfi?(): number;
 }
 
 export interface Outcome {
@@ -34,12 +37,14 @@ export function load(name: string): WebAssembly.Module {
   return new WebAssembly.Module(readFileSync(new URL(`../../dist/wasm/${name}.wasm`, import.meta.url)));
 }
 
-const ovmf = load("ovmf");
+const modules = new Map<string, WebAssembly.Module>();
 
-/** One boot: a new instance with this command line behind the program's name. */
-export function boot(machine: Machine, args: Arguments = []): Outcome {
-  const wasi = new Wasi(machine.memory, args);
-  const instance = new WebAssembly.Instance(ovmf, {
+/** One boot of a guest: a new instance with this command line behind the program's name, and this standard input. */
+export function boot(machine: Machine, args: Arguments = [], guest = "ovmf", stdin = Buffer.alloc(0)): Outcome {
+  const module = modules.get(guest) ?? load(guest);
+  modules.set(guest, module);
+  const wasi = new Wasi(machine.memory, args, stdin);
+  const instance = new WebAssembly.Instance(module, {
     env: { memory: machine.memory, ...steps(machine) },
     wasi_snapshot_preview1: wasi.imports,
   });
@@ -54,17 +59,22 @@ export function steps(machine: Machine): Record<string, (...args: number[]) => u
     stall: (micros, ptr, seen) => machine.stall(micros!, ptr!, seen!),
     ram_load16: (ptr) => machine.ramLoad16(ptr!),
     ram_store16: (ptr, value) => machine.ramStore16(ptr!, value!),
+    sleep: (micros) => machine.sleep!(micros! >>> 0),
+    wfi: () => machine.wfi!(),
   };
 }
 
 export class Wasi {
   readonly #out: Buffer[][] = [[], [], []];
   readonly #args: readonly Buffer[];
+  #stdin: Buffer;
 
   constructor(
     readonly memory: WebAssembly.Memory,
     args: Arguments,
+    stdin = Buffer.alloc(0),
   ) {
+    this.#stdin = stdin;
     this.#args = ["ovmf", ...args].map((arg) => Buffer.concat([Buffer.from(arg), Buffer.of(0)]));
   }
 
@@ -92,6 +102,18 @@ export class Wasi {
         total += length;
       }
       this.#view.setUint32(written, total, true);
+      return 0;
+    },
+    fd_read: (_fd: number, vectors: number, count: number, read: number): number => {
+      let total = 0;
+      for (let i = 0; i < count; i++) {
+        const at = this.#view.getUint32(vectors + 8 * i, true);
+        const taken = this.#stdin.subarray(0, this.#view.getUint32(vectors + 8 * i + 4, true));
+        new Uint8Array(this.memory.buffer).set(taken, at);
+        this.#stdin = this.#stdin.subarray(taken.length);
+        total += taken.length;
+      }
+      this.#view.setUint32(read, total, true);
       return 0;
     },
     proc_exit: (code: number): never => {

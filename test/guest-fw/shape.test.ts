@@ -1,69 +1,69 @@
 import { describe, expect, it } from "vitest";
+import { FakeLinuxMachine } from "./fake-linux-machine.js";
 import { FakeMachine } from "./fake-machine.js";
 import { FakeShare } from "./fake-share.js";
-import { boot, load, type Outcome, steps, Wasi } from "./guest.js";
+import { boot, load, type Machine, type Outcome, steps, Wasi } from "./guest.js";
 
-const IMPORTS = [
-  "env.memory memory",
-  "env.mmio_read function",
-  "env.mmio_write function",
-  "env.ram_load16 function",
-  "env.ram_store16 function",
-  "env.stall function",
-  "wasi_snapshot_preview1.args_get function",
-  "wasi_snapshot_preview1.args_sizes_get function",
-  "wasi_snapshot_preview1.fd_write function",
-  "wasi_snapshot_preview1.proc_exit function",
-];
+const WASI = ["args_get", "args_sizes_get", "fd_write", "proc_exit"];
+const ACCESSES = ["mmio_read", "mmio_write", "ram_load16", "ram_store16"];
+const ASYNCIFY = ["get_state", "start_rewind", "start_unwind", "stop_rewind", "stop_unwind"];
+
+/** What each guest asks of its machine: EDK2 polls and takes no interrupt, Linux sleeps and polls nothing. */
+const GUESTS: Readonly<Record<string, { readonly env: readonly string[]; readonly wasi: readonly string[] }>> = {
+  ovmf: { env: [...ACCESSES, "stall"], wasi: WASI },
+  linux: { env: [...ACCESSES, "sleep", "wfi"], wasi: WASI },
+  "linux-probe": { env: [...ACCESSES, "sleep", "wfi"], wasi: WASI },
+};
 
 const share = () =>
   new FakeShare(new Map<string, Buffer | Map<string, Buffer>>([["d", new Map([["f", Buffer.from("text\n")]])]]));
 
-describe.each([
-  ["ovmf", ["_start", "memory"]],
-  [
-    "ovmf.explored",
-    [
-      "_start",
-      "asyncify_get_state",
-      "asyncify_start_rewind",
-      "asyncify_start_unwind",
-      "asyncify_stop_rewind",
-      "asyncify_stop_unwind",
-      "memory",
-    ],
-  ],
-])("%s.wasm", (name, exported) => {
-  const module = load(name);
+describe.each(Object.keys(GUESTS).flatMap((guest) => [[guest, guest] as const, [`${guest}.explored`, guest] as const]))(
+  "%s.wasm",
+  (name, guest) => {
+    const module = load(name);
+    const { env, wasi } = GUESTS[guest]!;
 
-  it("imports the engine's functions, the memory and four calls of WASI, and nothing else", () => {
-    const imports = WebAssembly.Module.imports(module).map((entry) => `${entry.module}.${entry.name} ${entry.kind}`);
-    expect(imports.sort()).toEqual(IMPORTS);
-  });
+    it("imports the memory, its exits and the calls of WASI that it needs, and nothing else", () => {
+      const imports = WebAssembly.Module.imports(module).map((entry) => `${entry.module}.${entry.name} ${entry.kind}`);
+      expect(imports.sort()).toEqual(
+        [
+          "env.memory memory",
+          ...env.map((exit) => `env.${exit} function`),
+          ...wasi.map((call) => `wasi_snapshot_preview1.${call} function`),
+        ].sort(),
+      );
+    });
 
-  it("exports its start and its memory, and what its pass adds", () => {
-    expect(
-      WebAssembly.Module.exports(module)
-        .map((entry) => entry.name)
-        .sort(),
-    ).toEqual(exported); // prettier-ignore
-  });
+    it("exports its start and its memory, and what its pass adds", () => {
+      const added = name === guest ? [] : ASYNCIFY.map((each) => `asyncify_${each}`);
+      const exported = WebAssembly.Module.exports(module).map((entry) => entry.name);
+      expect(exported.sort()).toEqual(["_start", ...added, "memory"]);
+    });
 
-  it("runs nothing and writes nothing below 1 MiB when it is instantiated, and takes 2 MiB of RAM or more", () => {
-    for (const pages of [32, 33, 1024]) {
-      const vm = new FakeMachine({ pages });
-      new WebAssembly.Instance(module, imports(vm, {}));
-      expect(vm.ram(0, 0x100000).every((byte) => byte === 0xa5)).toBe(true);
-      expect([vm.trace, vm.configTrace]).toEqual([[], []]);
-    }
-  });
-});
+    it("runs nothing and writes nothing below 1 MiB when it is instantiated, and takes 2 MiB of RAM or more", () => {
+      for (const pages of [32, 33, 1024]) {
+        const vm = new FakeMachine({ pages });
+        const none = (names: readonly string[]) => Object.fromEntries(names.map((each) => [each, () => 0]));
+        new WebAssembly.Instance(module, {
+          env: { ...none(env), memory: vm.memory },
+          wasi_snapshot_preview1: none(wasi),
+        });
+        expect(vm.ram(0, 0x100000).every((byte) => byte === 0xa5)).toBe(true);
+        expect([vm.trace, vm.configTrace]).toEqual([[], []]);
+      }
+    });
+  },
+);
 
 describe("a boot", () => {
   it("leaves the memory below 1 MiB alone", () => {
     const vm = new FakeMachine({ serve: share().serve });
     expect(boot(vm, ["cat", "d/f"]).code).toBe(0);
     expect(vm.ram(0, 0x100000).every((byte) => byte === 0xa5)).toBe(true);
+    const linux = new FakeLinuxMachine({ serve: share().serve });
+    expect(boot(linux, ["reads", "2", "d/f"], "linux").code).toBe(0);
+    expect(linux.ram(0, 0x100000).every((byte) => byte === 0xa5)).toBe(true);
   });
 
   it("is the same on the memory that the boot before it left", () => {
@@ -85,16 +85,21 @@ describe("a boot", () => {
       expect(suspended.configTrace).toEqual(plain.configTrace);
       expect(suspended.requests).toEqual(plain.requests);
     }
+    for (const [guest, args] of [
+      ["linux", []],
+      ["linux", ["reads", "3", "d/f"]],
+      ["linux-probe", []],
+    ] as const) {
+      const plain = new FakeLinuxMachine({ serve: share().serve });
+      const suspended = new FakeLinuxMachine({ serve: share().serve });
+      expect(bootSuspended(suspended, args, guest)).toEqual(boot(plain, args, guest));
+      expect([suspended.trace, suspended.requests]).toEqual([plain.trace, plain.requests]);
+    }
   });
 });
 
-function imports(vm: FakeMachine, functions: WebAssembly.ModuleImports): WebAssembly.Imports {
-  const none = Object.fromEntries(IMPORTS.map((entry) => [entry.split(/[. ]/)[1]!, () => 0]));
-  return { env: { ...none, ...functions, memory: vm.memory }, wasi_snapshot_preview1: { ...none } };
-}
-
 /** One boot of the explored build: each of env's functions unwinds the guest, is performed, and rewinds it. */
-function bootSuspended(vm: FakeMachine, args: readonly string[]): Outcome {
+function bootSuspended(vm: Machine, args: readonly string[], name = "ovmf"): Outcome {
   // The unwind area lies in the hole of guest RAM below 1 MiB, which is nobody's.
   const AREA = 0xa0000;
   const area = new Uint32Array(vm.memory.buffer, AREA, 2);
@@ -118,7 +123,7 @@ function bootSuspended(vm: FakeMachine, args: readonly string[]): Outcome {
       },
     ]),
   );
-  const guest = new WebAssembly.Instance(load("ovmf.explored"), {
+  const guest = new WebAssembly.Instance(load(`${name}.explored`), {
     env: { memory: vm.memory, ...functions },
     wasi_snapshot_preview1: wasi.imports,
   }).exports as Record<string, (...values: number[]) => void>;

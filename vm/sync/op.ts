@@ -94,6 +94,8 @@ export interface OpOptions {
    */
   readonly eager?: boolean;
   readonly blocks?: Blocking;
+  /** On a real thread the op takes this many microseconds or more. No wait: nothing that anybody does can end it. */
+  readonly takesMicros?: number;
   /** For people: what a timeline shows beside the name. */
   readonly detail?: string;
 }
@@ -102,6 +104,7 @@ export interface OpOptions {
 export class Op<R extends Result = Result> {
   readonly eager: boolean;
   readonly blocks: Blocking | undefined;
+  readonly takesMicros: number;
   readonly detail: string;
   readonly #footprint: Footprint | (() => Footprint);
 
@@ -119,6 +122,7 @@ export class Op<R extends Result = Result> {
     this.#footprint = footprint;
     this.eager = options.eager ?? false;
     this.blocks = options.blocks;
+    this.takesMicros = options.takesMicros ?? 0;
     this.detail = options.detail ?? "";
   }
 
@@ -134,6 +138,15 @@ export class Op<R extends Result = Result> {
   *[Symbol.iterator](): Generator<Op, R, unknown> {
     return (yield this) as R;
   }
+}
+
+/** Time passes, in which the actor touches nothing. To a scheduler, which allows any delay anywhere, it is a step only. */
+export function passTime(micros: number): Op<number> {
+  return new Op("sleep", { reads: [], writes: [] }, () => 0, {
+    eager: true, // it depends on nothing
+    takesMicros: micros,
+    detail: `${micros} us`,
+  });
 }
 
 /** An actor, or a part of one. */

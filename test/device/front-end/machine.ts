@@ -7,7 +7,7 @@ import { DeviceCfg } from "../../../device/front-end/device-cfg.js";
 import { CloudHypervisorFrontEnd } from "../../../device/front-end/cloud-hypervisor.js";
 import type { FrontEndVariant } from "../../../device/front-end/variants.js";
 import type { VhostDevice } from "../../../device/front-end/vhost-device.js";
-import { VhostUserFrontEnd } from "../../../device/front-end/vhost-user.js";
+import { VhostUserFrontEnd, type VhostUserParts } from "../../../device/front-end/vhost-user.js";
 import { VirtioPci, type VirtioPciOptions } from "../../../device/front-end/virtio-pci.js";
 import { Channel } from "../../../device/vhost-user/channel.js";
 import { encode, isRefused, type Message } from "../../../device/vhost-user/message.js";
@@ -52,7 +52,9 @@ export class Machine {
   constructor(
     frontEnd: FrontEndVariant | "cloud-hypervisor",
     backEnd: Variant,
-    options: { enableAt?: VirtioPciOptions["enableAt"]; queueSize?: number; kickCount?: 0 | 1 } = {},
+    options: Partial<
+      Pick<VhostUserParts, "queueSize" | "memory" | "kickCount"> & Pick<VirtioPciOptions, "enableAt">
+    > = {},
   ) {
     this.rig = new Rig(backEnd);
     this.channel = new RecordingChannel(this.rig.toBackEnd, this.rig.toFrontEnd);
@@ -65,13 +67,13 @@ export class Machine {
       notifiers: this.rig.queues,
       config: new DeviceCfg(new Uint8Array(40)),
       queueSize: options.queueSize ?? 128, // QEMU's default
-      kickCount: options.kickCount ?? 1,
+      kickCount: options.kickCount ?? 1, // 2.1: QEMU's
       note,
     };
     this.frontEnd =
       frontEnd === "cloud-hypervisor"
         ? new CloudHypervisorFrontEnd(parts)
-        : new VhostUserFrontEnd({ ...parts, variant: frontEnd });
+        : new VhostUserFrontEnd({ ...parts, variant: frontEnd, memory: options.memory ?? "slots" });
     this.pci = new VirtioPci({ bus: this.bus, irq: this.rig.irq }, this.frontEnd, {
       classDevice: 0x0180,
       enableAt: options.enableAt ?? "driver-ok",

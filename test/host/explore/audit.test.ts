@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Execution, World } from "../../../host/explore/execution.js";
 import { createWorld } from "../../../host/explore/explore.js";
+import { BACK_ENDS } from "../../../host/scenario/occupants.js";
 import { ROWS, type Scenario } from "../../../host/scenario/scenario.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 import type { Op } from "../../../vm/sync/op.js";
@@ -13,7 +14,7 @@ const SEED = 2026;
 const row = (id: string): Scenario => ROWS.find((each) => each.id === id)!.scenario;
 const CELLS: [string, Scenario][] = [
   ...ROWS.map(({ scenario }) => scenario),
-  ...(["rekick", "rust-0.10", "c"] as const).map((backEnd) => ({ ...row("fix"), backEnd })),
+  ...BACK_ENDS.filter((backEnd) => backEnd !== "kernel").map((backEnd) => ({ ...row("fix"), backEnd })),
   { ...row("fix"), frontEnd: "cloud-hypervisor" as const },
   { ...row("fix"), frontEnd: "ioctl" as const, backEnd: "kernel" as const },
 ].map((scenario) => [`${scenario.frontEnd} and ${scenario.backEnd}`, scenario]);

@@ -1,9 +1,8 @@
-// From a path to a node: VirtioFsLookupMostSpecificParentDir and the last lookup after it.
+// From a path to a node: VirtioFsLookupMostSpecificParentDir of EDK2, and the last lookup after it.
 
 import { FUSE_ROOT_ID, S_IFDIR, S_IFMT } from "../../device/spec/fuse";
-import { Bytes } from "../lib/bytes";
-import { FuseClient } from "../lib/fuse";
-import { allocatePages } from "../lib/pages";
+import { Bytes } from "./bytes";
+import { FuseClient } from "./fuse";
 
 const SLASH: u8 = 0x2f;
 const DOT: u8 = 0x2e;
@@ -23,7 +22,6 @@ export class Node {
    * are. Each parent is forgotten once its child is known. Returns 0 or an errno; then the node is where it failed.
    */
   walk(fuse: FuseClient, path: Bytes): i32 {
-    const name = allocatePages(path.length + 1);
     let end: u32 = 0;
     for (let start: u32 = 0; start < path.length; start = end + 1) {
       end = start;
@@ -31,14 +29,13 @@ export class Node {
       const length = end - start;
       if (length == 0 || (length == 1 && load<u8>(path.at + start) == DOT)) continue;
 
-      memory.copy(name, path.at + start, length);
-      store<u8>(name + length, 0);
-      const error = fuse.lookup(this.id, name, length);
+      const error = fuse.lookup(this.id, path.at + start, length);
       if (error != 0) return error;
       const child = fuse.node;
+      const mode = fuse.mode;
       this.forget(fuse);
       this.id = child;
-      this.mode = fuse.mode;
+      this.mode = mode;
     }
     return 0;
   }
@@ -46,4 +43,27 @@ export class Node {
   forget(fuse: FuseClient): void {
     if (this.id != FUSE_ROOT_ID) fuse.forget(this.id);
   }
+}
+
+/** The part of a path before its last component. */
+export function parentOf(path: Bytes): Bytes {
+  return new Bytes(path.at, lastStart(path));
+}
+
+/** The last component of a path, without the slashes behind it; empty when it has none. */
+export function baseOf(path: Bytes): Bytes {
+  const start = lastStart(path);
+  return new Bytes(path.at + start, lastEnd(path) - start);
+}
+
+function lastEnd(path: Bytes): u32 {
+  let end = path.length;
+  while (end > 0 && load<u8>(path.at + end - 1) == SLASH) end--;
+  return end;
+}
+
+function lastStart(path: Bytes): u32 {
+  let start = lastEnd(path);
+  while (start > 0 && load<u8>(path.at + start - 1) != SLASH) start--;
+  return start;
 }
