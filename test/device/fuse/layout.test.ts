@@ -82,6 +82,8 @@ const LAYOUTS: Record<string, Record<string, number>> = {
   FuseWriteOut: { SIZE: 0, SIZEOF: 8 },
   FuseFsyncIn: { FH: 0, FSYNC_FLAGS: 8, SIZEOF: 16 },
   FuseOpenIn: { FLAGS: 0, OPEN_FLAGS: 4, SIZEOF: 8 },
+  // fuse_init_in in full: flags2 after flags, then unused[11].
+  FuseInitExtIn: { FLAGS2: 16, SIZEOF: 64 },
   FuseOpenOut: { FH: 0, OPEN_FLAGS: 8, SIZEOF: 16 },
   FuseReadIn: { FH: 0, OFFSET: 8, SIZE: 16, READ_FLAGS: 20, LOCK_OWNER: 24, FLAGS: 32, SIZEOF: 40 },
   FuseFlushIn: { FH: 0, LOCK_OWNER: 16, SIZEOF: 24 },
