@@ -1,6 +1,7 @@
 // What the commands run scenarios with. Commands get it handed in; each engine is loaded when it is first used, so that
 // `--help` and a usage error cost no wasm.
 
+import type { Input } from "./threads/lab.js";
 import type { BootsLimits, BootsProgress, BootsResult, ExploreResult, ReplayResult } from "./scenario/outcome.js";
 import type { Scenario } from "./scenario/scenario.js";
 
@@ -13,14 +14,19 @@ export interface Engines {
   ): Promise<BootsResult>;
 
   /**
-   * Boots once with a share; the console is live, and a promise holds the guest back until it is settled.
+   * Boots once with a share; the console is live, and a promise holds the guest back until it is settled. Its input is
+   * read as the guest reads it.
    * @returns the guest's exit code. Throws UserError for a bad share.
    */
   bootOnce(
     scenario: Scenario,
     share: string,
     guestArgs: readonly string[],
-    console: { stdout(bytes: Uint8Array): void | Promise<void>; stderr(bytes: Uint8Array): void | Promise<void> },
+    console: {
+      stdout(bytes: Uint8Array): void | Promise<void>;
+      stderr(bytes: Uint8Array): void | Promise<void>;
+      readonly stdin?: Input;
+    },
   ): Promise<number>;
 
   /** All interleavings of a first boot, under the scheduler. */

@@ -1,6 +1,6 @@
 // A scenario: which occupant sits in which seat, and which delays are injected. An engine runs it.
 
-export const GUESTS = ["ovmf", "linux", "linux-probe"] as const;
+export const GUESTS = ["ovmf", "linux", "linux-probe", "shell"] as const;
 export const FRONT_ENDS = ["qemu-8.1", "qemu-8.2"] as const;
 export const BACK_ENDS = ["rekick", "rust-0.10", "c"] as const;
 
