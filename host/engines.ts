@@ -1,9 +1,16 @@
 // What the commands run scenarios with. Commands get it handed in; each engine is loaded when it is first used, so that
 // `--help` and a usage error cost no wasm.
 
-import type { Input } from "./threads/lab.js";
-import type { BootsLimits, BootsProgress, BootsResult, ExploreResult, ReplayResult } from "./scenario/outcome.js";
+import type {
+  BootsLimits,
+  BootsProgress,
+  BootsResult,
+  ExploreResult,
+  Recording,
+  ReplayResult,
+} from "./scenario/outcome.js";
 import type { Scenario } from "./scenario/scenario.js";
+import type { Input } from "./threads/lab.js";
 
 export interface Engines {
   /** Boots and reboots on real threads until the limits are reached. */
@@ -16,6 +23,7 @@ export interface Engines {
   /**
    * Boots once with a share; the console is live, and a promise holds the guest back until it is settled. Its input is
    * read as the guest reads it.
+   * @param onTrace makes it trace; told what was recorded, also of a machine that hangs
    * @returns the guest's exit code. Throws UserError for a bad share.
    */
   bootOnce(
@@ -27,6 +35,7 @@ export interface Engines {
       stderr(bytes: Uint8Array): void | Promise<void>;
       readonly stdin?: Input;
     },
+    onTrace?: (recording: Recording) => void,
   ): Promise<number>;
 
   /** All interleavings of a first boot, under the scheduler. */

@@ -3,7 +3,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { SCRIPT } from "./scenario/catalog/index.js";
 import { DELAY_POINTS } from "./scenario/delays.js";
-import { BACK_ENDS, type Delay, FRONT_ENDS, GUESTS, SCRIPTS, type Scenario } from "./scenario/scenario.js";
+import { BACK_ENDS, FRONT_ENDS, GUESTS } from "./scenario/occupants.js";
+import { type Delay, FRONT_END_DEFAULTS, type FrontEndOptions, SCRIPTS, type Scenario } from "./scenario/scenario.js";
 
 export type Seats = Pick<Scenario, "guest" | "frontEnd" | "backEnd">;
 
@@ -27,10 +28,31 @@ export function seatOptions(guest = DEFAULT_SEATS.guest): Option[] {
   ];
 }
 
-export function enableAtOption(): Option {
-  return new Option("--enable-at <write>", "the register write in which the ring messages leave")
-    .choices(["driver-ok", "queue-enable"])
-    .default("driver-ok");
+/** Parsed, they are the FrontEndOptions of a scenario. */
+export function frontEndOptions(): Option[] {
+  const { enableAt, memory, kickCount } = FRONT_END_DEFAULTS;
+  return [
+    new Option("--enable-at <write>", "the register write in which the ring messages leave")
+      .choices(["driver-ok", "queue-enable"])
+      .default(enableAt),
+    new Option("--memory <messages>", "guest RAM by ADD_MEM_REG, once, or by SET_MEM_TABLE at every start")
+      .choices(["slots", "table"])
+      .default(memory),
+    new Option("--kick-count <n>", "what kick eventfds are born with")
+      .choices(["0", "1"])
+      .argParser(parseKickCount)
+      .default(kickCount),
+  ];
+}
+
+/** What of a command's options belongs to the scenario. */
+export function chosenFrontEnd({ enableAt, memory, kickCount }: FrontEndOptions): FrontEndOptions {
+  return { enableAt, memory, kickCount };
+}
+
+function parseKickCount(text: string): 0 | 1 {
+  if (text !== "0" && text !== "1") throw new InvalidArgumentError("Allowed choices are 0, 1.");
+  return text === "1" ? 1 : 0;
 }
 
 export function scriptOption(): Option {
@@ -58,6 +80,11 @@ export function delayPointsHelp(): string {
 
 export function jsonOption(): Option {
   return new Option("--json", "data on standard output");
+}
+
+/** @param what is traced */
+export function traceOption(what: string): Option {
+  return new Option("--trace <file>", `write ${what} as a trace, to open at https://ui.perfetto.dev`);
 }
 
 const MICROS: Readonly<Record<string, number>> = { us: 1, ms: 1_000, s: 1_000_000 };

@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { GUESTS } from "../host/scenario/scenario.js";
+import { GUESTS } from "../host/scenario/occupants.js";
 
 const PREFIX = 0xfe;
 const LAST_OPCODE = 0x4e;

@@ -55,6 +55,8 @@ export interface Variant {
   readonly protocolFeatures: bigint;
   /** The virtio features without which it refuses SET_FEATURES. */
   readonly demandedFeatures: bigint;
+  /** With which message a ring takes over whether EVENT_IDX and INDIRECT_DESC were accepted. */
+  readonly ringFeaturesAt: "SET_FEATURES" | "SET_VRING_BASE";
   /** `dispatch`: one lock round every message (libvhost-user with virtiofsd's dispatch lock). `ring`: one a ring. */
   readonly locking: "dispatch" | "ring";
   /** Data-plane threads: one for all queues, or one a queue. */
@@ -66,8 +68,9 @@ export interface Variant {
   setKick(backEnd: BackEnd, ring: Vring, fd: number): Actor;
   setCall(backEnd: BackEnd, ring: Vring, fd: number): Actor;
   setEnable(backEnd: BackEnd, ring: Vring, enable: boolean): Actor;
-  /** GET_VRING_BASE: stops the ring. @returns its next avail index */
-  stopRing(backEnd: BackEnd, ring: Vring): Actor<number>;
+  /** GET_VRING_BASE: stops the ring. @returns its next avail index, or undefined when the request fails */
+  stopRing(backEnd: BackEnd, ring: Vring): Actor<number | undefined>;
+  resetOwner(backEnd: BackEnd): Actor;
   resetDevice(backEnd: BackEnd): Actor;
   /** One round of a data-plane thread. @returns false when the thread's function has returned: it is gone */
   work(backEnd: BackEnd, worker: number): Actor<boolean>;

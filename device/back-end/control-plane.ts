@@ -100,9 +100,11 @@ function* handle(backEnd: BackEnd, message: Message): Actor<Outcome> {
     case VHOST_USER_GET_MAX_MEM_SLOTS:
       return u64(BigInt(MAX_REGIONS));
     case VHOST_USER_SET_OWNER:
-    case VHOST_USER_RESET_OWNER:
     case VHOST_USER_SET_BACKEND_REQ_FD:
       return "done"; // our back-ends never call the front-end
+    case VHOST_USER_RESET_OWNER:
+      yield* variant.resetOwner(backEnd);
+      return "done";
     case VHOST_USER_SET_PROTOCOL_FEATURES:
       return yield* setProtocolFeatures(backEnd, carried(payload));
     case VHOST_USER_SET_FEATURES:
@@ -142,8 +144,16 @@ function* setFeatures(backEnd: BackEnd, features: bigint): Actor<Outcome> {
     featuresHigh: Number(BigInt.asIntN(32, features >> 32n)),
   });
   yield* backEnd.parts.variant.setFeatures(backEnd, features);
+  if (backEnd.parts.variant.ringFeaturesAt === "SET_FEATURES") {
+    for (const ring of backEnd.rings) yield* backEnd.set(ring, ringFeatures(features));
+  }
   return "done";
 }
+
+const ringFeatures = (features: bigint): { eventIdx: number; indirect: number } => ({
+  eventIdx: Number(hasFeature(features, VIRTIO_F_EVENT_IDX)),
+  indirect: Number(hasFeature(features, VIRTIO_F_INDIRECT_DESC)),
+});
 
 function* setVringFd(backEnd: BackEnd, id: number, index: number, fd: number): Actor<Outcome> {
   const ring = backEnd.rings[index];
@@ -176,12 +186,12 @@ function* setVring(
       return "done";
     case VHOST_USER_SET_VRING_BASE: {
       if (num > 0xffff) return "failed";
+      if (backEnd.parts.variant.ringFeaturesAt === "SET_FEATURES") {
+        yield* backEnd.set(ring, { nextAvail: num });
+        return "done";
+      }
       const features = BigInt((yield* backEnd.connection.get("features")) >>> 0);
-      yield* backEnd.set(ring, {
-        nextAvail: num,
-        eventIdx: Number(hasFeature(features, VIRTIO_F_EVENT_IDX)),
-        indirect: Number(hasFeature(features, VIRTIO_F_INDIRECT_DESC)),
-      });
+      yield* backEnd.set(ring, { nextAvail: num, ...ringFeatures(features) });
       return "done";
     }
     case VHOST_USER_SET_VRING_ENABLE: {
@@ -190,8 +200,10 @@ function* setVring(
       yield* backEnd.parts.variant.setEnable(backEnd, ring, num === 1);
       return "done";
     }
-    case VHOST_USER_GET_VRING_BASE:
-      return { kind: "vringState", index: ring.index, num: yield* backEnd.parts.variant.stopRing(backEnd, ring) };
+    case VHOST_USER_GET_VRING_BASE: {
+      const base = yield* backEnd.parts.variant.stopRing(backEnd, ring);
+      return base === undefined ? "failed" : { kind: "vringState", index: ring.index, num: base };
+    }
     default:
       return "failed";
   }

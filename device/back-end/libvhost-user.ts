@@ -11,6 +11,7 @@ export const C_VIRTIOFSD: Variant = {
   // As negotiated by QEMU 7.2 with virtiofsd 7.2.22.
   protocolFeatures: 0x8c2bn,
   demandedFeatures: 0x1_0000_0000n, // VERSION_1
+  ringFeaturesAt: "SET_VRING_BASE",
   locking: "dispatch",
   workers: "one a queue",
   callSuppression: "full",
@@ -46,6 +47,8 @@ export const C_VIRTIOFSD: Variant = {
     yield* ring.state.set({ call: 0, kick: 0 });
     return nextAvail;
   },
+
+  *resetOwner() {},
 
   *resetDevice() {}, // RESET_DEVICE is not offered
 

@@ -21,6 +21,7 @@ export const REKICK: Variant = {
   features: 0x1_7000_0000n, // VERSION_1, EVENT_IDX, INDIRECT_DESC, PROTOCOL_FEATURES
   protocolFeatures: 0xa029n, // MQ, REPLY_ACK, BACKEND_REQ, RESET_DEVICE, CONFIGURE_MEM_SLOTS
   demandedFeatures: 0n,
+  ringFeaturesAt: "SET_VRING_BASE",
   locking: "ring",
   workers: "one",
   callSuppression: "full",
@@ -52,6 +53,8 @@ export const REKICK: Variant = {
       return nextAvail;
     });
   },
+
+  *resetOwner() {}, // deprecated: vhost-user.rst recommends to ignore it, or to disable all rings
 
   *resetDevice(backEnd) {
     for (const ring of backEnd.rings) yield* change(backEnd, ring, { enabled: 0 });

@@ -1,5 +1,6 @@
-// rust-vmm's vhost-user-backend 0.10.1 (0.11.0 is the same) with virtiofsd 1.7.2's device: handler.rs is the control
-// side, event_loop.rs and vring.rs the worker. The defect of the published hang is in `work`.
+// rust-vmm's vhost-user-backend with virtiofsd's device: handler.rs is the control side, event_loop.rs and vring.rs the
+// worker. One family: its versions differ in the members of Version, and in nothing else. The defect of the published
+// hang is in `handleEvent`, the same in all of them; 0.22.0 keeps the kick away from it instead.
 
 import type { Actor } from "../../vm/sync/op.js";
 import { VHOST_USER_F_PROTOCOL_FEATURES } from "../spec/vhost-user.js";
@@ -8,80 +9,161 @@ import type { BackEnd, Variant, Vring } from "./back-end.js";
 import { openRing, pass, type Work } from "./data-plane.js";
 import { queuesOf } from "./worker-events.js";
 
-/** What every version of the crate does alike; versions differ in the members they replace. */
-export const RUST_0_10: Variant = {
+interface Version extends Pick<Variant, "features" | "protocolFeatures" | "ringFeaturesAt"> {
+  /** SET_FEATURES with bit 30 disables every ring, so that each start clears what an earlier one had enabled. */
+  readonly featuresDisable: boolean;
+  /** initialize_vring disables the ring between the registration and `ready`. */
+  readonly kickDisables: boolean;
+  /** The kick descriptor is watched from SET_VRING_KICK to GET_VRING_BASE, or only while the ring is enabled as well. */
+  readonly watched: "while started" | "while enabled";
+}
+
+/** 0.10.1, as in virtiofsd 1.7.2; 0.11.0 is the same. */
+export const RUST_0_10 = rust({
   // virtiofsd: VERSION_1, EVENT_IDX, INDIRECT_DESC, PROTOCOL_FEATURES.
   features: 0x1_7000_0000n,
   // MQ, REPLY_ACK, BACKEND_REQ, BACKEND_SEND_FD, CONFIGURE_MEM_SLOTS: virtiofsd 1.3.0's list. 1.7.2's was not read.
   protocolFeatures: 0x8429n,
-  demandedFeatures: 0n,
-  locking: "ring",
-  workers: "one",
-  callSuppression: "event-idx only",
+  ringFeaturesAt: "SET_VRING_BASE",
+  featuresDisable: true,
+  kickDisables: false,
+  watched: "while started",
+});
 
-  // "every ring: enabled = !(features & bit 30)": with bit 30 each start clears what an earlier one had enabled.
-  *setFeatures(backEnd, features) {
-    const enabled = Number(!hasFeature(features, VHOST_USER_F_PROTOCOL_FEATURES));
-    for (const ring of backEnd.rings) yield* backEnd.set(ring, { enabled });
-  },
+/** 0.12.0 and 0.13.0. What a virtiofsd with these offers is not known: 0.10's is taken. */
+export const RUST_0_12 = rust({
+  features: 0x1_7000_0000n,
+  protocolFeatures: 0x8429n,
+  ringFeaturesAt: "SET_VRING_BASE",
+  featuresDisable: false,
+  kickDisables: true,
+  watched: "while started",
+});
 
-  *setKick(backEnd, ring, kick) {
-    yield* ring.lock.holding(function* () {
-      const old = backEnd.kickOf(yield* ring.state.get("kick"));
-      yield* ring.state.set({ kick });
-      // The old file is dropped; the new one of a ring that is ready is not registered.
-      if (old && old.eventfd !== backEnd.kickOf(kick)?.eventfd) yield* old.doorbell.del(old.slot);
+// As negotiated with virtiofsd 1.13.2 (0.17.0) and 1.14.0 (0.23.0): LOG_ALL beside 0.10's features; LOG_SHMFD,
+// RESET_DEVICE and DEVICE_STATE beside its protocol features.
+const LATER = { features: 0x1_7400_0000n, protocolFeatures: 0x8_a42bn, ringFeaturesAt: "SET_FEATURES" } as const;
+
+/**
+ * 0.13.1 to 0.21.0, and in two points the later ones of these: up to 0.15.0 EVENT_IDX was taken at SET_VRING_BASE, and
+ * before 0.17.0 there was no RESET_DEVICE.
+ */
+export const RUST_0_13_1 = rust({ ...LATER, featuresDisable: false, kickDisables: false, watched: "while started" });
+
+/** 0.22.0 and later: "Avoid losing vring kicks". */
+export const RUST_0_22 = rust({ ...LATER, featuresDisable: false, kickDisables: false, watched: "while enabled" });
+
+function rust(version: Version): Variant {
+  const { features, protocolFeatures, ringFeaturesAt, featuresDisable, kickDisables } = version;
+  const whileEnabled = version.watched === "while enabled";
+
+  function* setEnabled(backEnd: BackEnd, ring: Vring, enabled: boolean): Actor {
+    yield* backEnd.set(ring, { enabled: Number(enabled) });
+    if (whileEnabled) yield* updateVringRegistration(backEnd, ring);
+  }
+
+  /** Of SET_VRING_KICK and of SET_VRING_CALL. Each step under a lock hold of its own. */
+  function* initializeVring(backEnd: BackEnd, ring: Vring): Actor {
+    const { ready, kick: fd } = yield* ring.lock.holding(function* () {
+      return (yield* ring.state.load()).values;
     });
-    yield* initializeVring(backEnd, ring);
-  },
-
-  *setCall(backEnd, ring, call) {
-    yield* backEnd.set(ring, { call });
-    yield* initializeVring(backEnd, ring);
-  },
-
-  // Sets the flag, nothing else: no look at the ring, no kick of its own.
-  *setEnable(backEnd, ring, enable) {
-    yield* backEnd.set(ring, { enabled: Number(enable) });
-  },
-
-  *stopRing(backEnd, ring) {
-    yield* backEnd.set(ring, { ready: 0 });
-    yield* ring.lock.holding(function* () {
-      const kick = backEnd.kickOf(yield* ring.state.get("kick"));
-      if (kick) yield* kick.doorbell.del(kick.slot);
-    });
-    const nextAvail = yield* ring.lock.holding(function* () {
-      return yield* ring.state.get("nextAvail");
-    });
-    yield* backEnd.set(ring, { kick: 0 });
-    yield* backEnd.set(ring, { call: 0 });
-    return nextAvail;
-  },
-
-  *resetDevice() {}, // 0.17.0 and later; RESET_DEVICE is not offered
-
-  *work(backEnd, worker) {
-    const doorbell = backEnd.parts.doorbells[worker]!;
-    // The list goes stale while it is worked through, as epoll_wait's does.
-    for (const ring of queuesOf(backEnd, doorbell, yield* doorbell.wait())) {
-      if (!(yield* handleEvent(backEnd, ring))) return false;
+    const kick = backEnd.kickOf(fd);
+    if (ready || !kick) return;
+    if (!whileEnabled) {
+      yield* ring.lock.holding(function* () {
+        yield* kick.doorbell.add(kick.slot);
+      });
     }
-    return true;
-  },
-};
+    if (kickDisables) yield* backEnd.set(ring, { enabled: 0 });
+    yield* backEnd.set(ring, { ready: 1, broken: 0 });
+    if (whileEnabled) yield* updateVringRegistration(backEnd, ring);
+  }
 
-/** "Register, then ready", each under a lock hold of its own. */
-function* initializeVring(backEnd: BackEnd, ring: Vring): Actor {
-  const { ready, kick: fd } = yield* ring.lock.holding(function* () {
-    return (yield* ring.state.load()).values;
+  return {
+    features,
+    protocolFeatures,
+    demandedFeatures: 0n,
+    ringFeaturesAt,
+    locking: "ring",
+    workers: "one",
+    callSuppression: "event-idx only",
+
+    *setFeatures(backEnd, acked) {
+      const disabled = hasFeature(acked, VHOST_USER_F_PROTOCOL_FEATURES);
+      if (disabled && !featuresDisable) return; // the rings are left as they are
+      for (const ring of backEnd.rings) yield* setEnabled(backEnd, ring, !disabled);
+    },
+
+    *setKick(backEnd, ring, kick) {
+      yield* ring.lock.holding(function* () {
+        const old = backEnd.kickOf(yield* ring.state.get("kick"));
+        yield* ring.state.set({ kick });
+        // The old file is dropped; the new one of a ring that is ready is not registered.
+        if (old && old.eventfd !== backEnd.kickOf(kick)?.eventfd) yield* old.doorbell.del(old.slot);
+      });
+      yield* initializeVring(backEnd, ring);
+    },
+
+    *setCall(backEnd, ring, call) {
+      yield* backEnd.set(ring, { call });
+      yield* initializeVring(backEnd, ring);
+    },
+
+    // No look at the ring, no kick of its own.
+    setEnable: setEnabled,
+
+    *stopRing(backEnd, ring) {
+      yield* backEnd.set(ring, { ready: 0 });
+      if (whileEnabled) yield* updateVringRegistration(backEnd, ring);
+      else if (!(yield* unregister(backEnd, ring))) return undefined;
+      const nextAvail = yield* ring.lock.holding(function* () {
+        return yield* ring.state.get("nextAvail");
+      });
+      yield* backEnd.set(ring, { kick: 0 });
+      yield* backEnd.set(ring, { call: 0 });
+      return nextAvail;
+    },
+
+    // `acked_features` is the handler's own copy; the protocol features by which requests are read and ACKed are the
+    // connection's (crate vhost), and stay.
+    *resetOwner(backEnd) {
+      yield* backEnd.connection.set({ features: 0, featuresHigh: 0 });
+    },
+
+    // 0.17.0 and later; earlier ones do not offer it.
+    *resetDevice(backEnd) {
+      for (const ring of backEnd.rings) yield* setEnabled(backEnd, ring, false);
+      yield* backEnd.connection.set({ features: 0, featuresHigh: 0 });
+    },
+
+    *work(backEnd, worker) {
+      const doorbell = backEnd.parts.doorbells[worker]!;
+      // The list goes stale while it is worked through, as epoll_wait's does.
+      for (const ring of queuesOf(backEnd, doorbell, yield* doorbell.wait())) {
+        if (!(yield* handleEvent(backEnd, ring))) return false;
+      }
+      return true;
+    },
+  };
+}
+
+/** update_vring_registration: test and epoll_ctl under one hold; EEXIST, and every error of DEL, is ignored. */
+function* updateVringRegistration(backEnd: BackEnd, ring: Vring): Actor {
+  yield* ring.lock.holding(function* () {
+    const { ready, enabled, kick: fd } = (yield* ring.state.load()).values;
+    const kick = backEnd.kickOf(fd);
+    if (!kick) return;
+    if (ready && enabled) yield* kick.doorbell.add(kick.slot);
+    else yield* kick.doorbell.del(kick.slot);
   });
-  const kick = backEnd.kickOf(fd);
-  if (ready || !kick) return;
-  yield* ring.lock.lock();
-  yield* kick.doorbell.add(kick.slot);
-  yield* ring.lock.unlock();
-  yield* backEnd.set(ring, { ready: 1, broken: 0 });
+}
+
+/** GET_VRING_BASE's DEL up to 0.21. @returns false when epoll_ctl fails, as it does for a kick that replaced another */
+function* unregister(backEnd: BackEnd, ring: Vring): Actor<boolean> {
+  return yield* ring.lock.holding(function* () {
+    const kick = backEnd.kickOf(yield* ring.state.get("kick"));
+    return !kick || (yield* kick.doorbell.del(kick.slot)) === 0;
+  });
 }
 
 /** handle_event. @returns false where run() returns: the thread ends, and nothing reports it */

@@ -67,6 +67,12 @@ export interface QueueNotifiers {
   readonly err: Notifier;
 }
 
+/**
+ * How the back-end is told of guest RAM: by ADD_MEM_REG, if it offers CONFIGURE_MEM_SLOTS, what it does not know yet; or
+ * as to a back-end that does not, by SET_MEM_TABLE at every start.
+ */
+export type MemoryMessages = "slots" | "table";
+
 export interface FrontEndParts {
   readonly channel: Channel;
   readonly ram: GuestMemory;
@@ -74,6 +80,12 @@ export interface FrontEndParts {
   readonly backendReqFd: number;
   readonly notifiers: readonly QueueNotifiers[];
   readonly variant: FrontEndVariant;
+  readonly memory: MemoryMessages;
+  /**
+   * What kick eventfds are born with. QEMU's host notifiers have 1 (virtio_bus_set_host_notifier: "event_notifier_init
+   * (notifier, 1)"), so that registering one in epoll wakes the back-end.
+   */
+  readonly kickCount: 0 | 1;
   readonly config: DeviceCfg;
   readonly queueSize: number;
   readonly note?: Note;
@@ -84,8 +96,6 @@ export class BackEndError extends Error {
   override name = "BackEndError";
 }
 
-/** event_notifier_init(notifier, 1): QEMU's host notifiers are born with a count (virtio_bus_set_host_notifier). */
-const KICK_BORN_WITH = 1;
 /** Where QEMU maps guest RAM in itself: any address will do, but it is not the gpa and not the offset. */
 const UADDR_BASE = 0x7f00_0000_0000n;
 /** The bits that vhost-user-fs lets the guest see if the back-end offers them (user_feature_bits, modern ones). */
@@ -124,7 +134,8 @@ export class VhostUserFrontEnd implements VirtioDevice {
     this.#backEndFeatures = yield* this.#get(VHOST_USER_GET_FEATURES);
     if (hasFeature(this.#backEndFeatures, VHOST_USER_F_PROTOCOL_FEATURES)) {
       const offered = yield* this.#get(VHOST_USER_GET_PROTOCOL_FEATURES);
-      this.#protocolFeatures = offered & this.parts.variant.protocolFeatures;
+      const left = this.parts.memory === "table" ? 1n << BigInt(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) : 0n;
+      this.#protocolFeatures = offered & this.parts.variant.protocolFeatures & ~left;
       yield* this.#send(request(VHOST_USER_SET_PROTOCOL_FEATURES, u64(this.#protocolFeatures)));
     }
     if (this.#has(VHOST_USER_PROTOCOL_F_MQ)) {
@@ -182,7 +193,7 @@ export class VhostUserFrontEnd implements VirtioDevice {
   }
 
   /** `cont`: starts again where GET_VRING_BASE said. @param bornWith count of the new kick eventfds; QEMU's is 1 */
-  *vmCont(transport: VirtioTransport, bornWith: number): Actor {
+  *vmCont(transport: VirtioTransport, bornWith: 0 | 1): Actor {
     if (transport.status & VIRTIO_CONFIG_S_DRIVER_OK) yield* this.#start(transport, bornWith);
   }
 
@@ -216,7 +227,7 @@ export class VhostUserFrontEnd implements VirtioDevice {
   }
 
   /** vuf_start: host notifiers, guest notifiers, vhost_dev_start, unmask. */
-  *#start(transport: VirtioTransport, bornWith = KICK_BORN_WITH): Actor {
+  *#start(transport: VirtioTransport, bornWith = this.parts.kickCount): Actor {
     const queues = [...this.parts.notifiers.keys()];
     this.#started = true;
     for (const [queue, { kicks }] of this.parts.notifiers.entries()) {
@@ -273,10 +284,15 @@ export class VhostUserFrontEnd implements VirtioDevice {
     this.#started = false;
   }
 
+  /** Bit 30 is negotiated, so that rings start disabled. */
+  get #enablesRings(): boolean {
+    return this.parts.variant.enablesRings && hasFeature(this.#backEndFeatures, VHOST_USER_F_PROTOCOL_FEATURES);
+  }
+
   /** vhost_user_set_features: what the guest accepted, with bit 30 (7.2 and later). */
   *#setFeatures([low, high]: Features): Actor {
-    const backEndBit = this.#backEndFeatures & (1n << BigInt(VHOST_USER_F_PROTOCOL_FEATURES));
-    const features = (BigInt(high) << 32n) | BigInt(low) | backEndBit;
+    const bit30 = this.#enablesRings ? 1n << BigInt(VHOST_USER_F_PROTOCOL_FEATURES) : 0n;
+    const features = (BigInt(high) << 32n) | BigInt(low) | bit30;
     yield* this.#send(request(VHOST_USER_SET_FEATURES, u64(features)));
   }
 
@@ -308,7 +324,7 @@ export class VhostUserFrontEnd implements VirtioDevice {
 
   /** vhost_user_set_vring_enable. Without bit 30 there is no such message: the rings are enabled at SET_FEATURES. */
   *#setEnable(queue: number, enable: 0 | 1): Actor {
-    if (!hasFeature(this.#backEndFeatures, VHOST_USER_F_PROTOCOL_FEATURES)) return;
+    if (!this.#enablesRings) return;
     if (this.parts.variant.waitsForEnable) yield* this.#sendSync(VHOST_USER_SET_VRING_ENABLE, state(queue, enable));
     else yield* this.#send(request(VHOST_USER_SET_VRING_ENABLE, state(queue, enable)));
   }

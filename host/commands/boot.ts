@@ -1,13 +1,14 @@
 // vhostlab boot: one boot with a host directory shared, and what the guest is told to do with it.
 
 import type { Command } from "commander";
-import { addOptions, enableAtOption, type Seats, seatOptions } from "../options.js";
+import { addOptions, frontEndOptions, type Seats, seatOptions, traceOption } from "../options.js";
 import type { Context } from "../program.js";
-import type { Scenario } from "../scenario/scenario.js";
+import { openTraceFile } from "../report/trace-file.js";
+import type { FrontEndOptions, Scenario } from "../scenario/scenario.js";
 
-interface BootOptions extends Seats {
+interface BootOptions extends Seats, FrontEndOptions {
   readonly share: string;
-  readonly enableAt: Scenario["enableAt"];
+  readonly trace?: string;
 }
 
 export function addBoot(program: Command, context: Context): void {
@@ -20,7 +21,7 @@ export function addBoot(program: Command, context: Context): void {
     .usage("--share <dir> [options] [-- <command>...]")
     .argument("[command...]", "what the guest does")
     .requiredOption("--share <dir>", "the host directory that the guest sees");
-  addOptions(command, ...seatOptions("shell"), enableAtOption())
+  addOptions(command, ...seatOptions("shell"), ...frontEndOptions(), traceOption("the boot"))
     .addHelpText(
       "after",
       `
@@ -32,8 +33,11 @@ Commands:
 The guest's output is written as it comes, byte for byte.
 Exit code: 0, 1 when the guest failed, 2 for wrong usage.
 
-Example:
-  $ vhostlab boot --share . -- cat README.md`,
+A trace of a long boot has its end: each actor keeps its newest events.
+
+Examples:
+  $ vhostlab boot --share . -- cat README.md
+  $ vhostlab boot --share . --trace boot.json -- ls .`,
     )
     .action(async (words: readonly string[], options: BootOptions) =>
       context.finish(await boot(words, options, context)),
@@ -45,12 +49,15 @@ const GUEST_USAGE = 2;
 
 async function boot(guestArgs: readonly string[], options: BootOptions, context: Context): Promise<number> {
   const { engines, input, output } = context;
-  const { share, ...chosen } = options;
+  const { share, trace, ...chosen } = options;
   const scenario: Scenario = { ...chosen, delays: [], script: "first" };
-  const exitCode = await engines.bootOnce(scenario, share, guestArgs, {
-    stdout: output.data,
-    stderr: output.talk,
-    stdin: input,
-  });
+  const file = openTraceFile(trace);
+  const exitCode = await engines.bootOnce(
+    scenario,
+    share,
+    guestArgs,
+    { stdout: output.data, stderr: output.talk, stdin: input },
+    file && ((recording) => file.write(recording, scenario, "µs")),
+  );
   return exitCode === 0 || exitCode === GUEST_USAGE ? exitCode : 1;
 }

@@ -1,15 +1,17 @@
-// vhostlab explore: every interleaving of one first boot.
+// vhostlab explore: every interleaving of one script.
 
 import { type Command, Option } from "commander";
+import { formatSchedule } from "../explore/schedule.js";
 import {
   addOptions,
-  enableAtOption,
+  frontEndOptions,
   jsonOption,
   parseCount,
   type Seats,
   scriptOption,
   scriptsHelp,
   seatOptions,
+  traceOption,
 } from "../options.js";
 import type { Context } from "../program.js";
 import { big, verdictWords } from "../report/explore-words.js";
@@ -17,15 +19,16 @@ import { hangReport } from "../report/hang-report.js";
 import { jsonDocument } from "../report/json.js";
 import { type Fact, labelled } from "../report/labelled.js";
 import { statesProgress } from "../report/progress.js";
+import { openTraceFile } from "../report/trace-file.js";
 import { SCRIPT } from "../scenario/catalog/index.js";
 import type { ExploreResult } from "../scenario/outcome.js";
-import type { Scenario } from "../scenario/scenario.js";
+import type { FrontEndOptions, Scenario } from "../scenario/scenario.js";
 
-interface ExploreOptions extends Seats {
-  readonly enableAt: Scenario["enableAt"];
+interface ExploreOptions extends Seats, FrontEndOptions {
   readonly script: Scenario["script"];
   readonly maxExecutions?: number;
   readonly json?: boolean;
+  readonly trace?: string;
 }
 
 export function addExplore(program: Command, context: Context): void {
@@ -36,7 +39,15 @@ export function addExplore(program: Command, context: Context): void {
   const limit = new Option("--max-executions <n>", "give up, incomplete, after so many executions").argParser(
     parseCount,
   );
-  addOptions(command, ...seatOptions(), enableAtOption(), scriptOption(), limit, jsonOption())
+  addOptions(
+    command,
+    ...seatOptions(),
+    ...frontEndOptions(),
+    scriptOption(),
+    limit,
+    jsonOption(),
+    traceOption("a hanging schedule, or any when none hangs,"),
+  )
     .addHelpText(
       "after",
       `
@@ -45,15 +56,17 @@ ${scriptsHelp()}
 
 Exit code: 0 when the search was complete, whatever the verdict; 1 when it was not; 2 for wrong usage.
 
-Example:
-  $ vhostlab explore --guest ovmf --front-end qemu-8.1 --back-end rust-0.10`,
+Examples:
+  $ vhostlab explore --guest ovmf --front-end qemu-8.1 --back-end rust-0.10
+  $ vhostlab explore --back-end rust-0.10 --trace hang.json`,
     )
     .action(async (options: ExploreOptions) => context.finish(await explore(options, context)));
 }
 
 async function explore(options: ExploreOptions, { engines, output }: Context): Promise<number> {
-  const { maxExecutions, json, ...chosen } = options;
+  const { maxExecutions, json, trace, ...chosen } = options;
   const scenario: Scenario = { ...chosen, delays: [] };
+  const file = openTraceFile(trace);
   const progress = statesProgress(output);
   const result = await engines
     .explore(scenario, { maxExecutions, onProgress: progress.update })
@@ -71,13 +84,21 @@ async function explore(options: ExploreOptions, { engines, output }: Context): P
       output.data(`\n${hangReport(report, found)}`);
     }
   }
+  if (file) {
+    // The search records nothing: its schedule is run once more. No ops at all are a schedule too.
+    const schedule = result.hangs[0]?.schedule ?? formatSchedule(scenario, []);
+    const [replayed] = await engines.replay(schedule, { threads: false, times: 1 });
+    file.write(replayed!, scenario, "step", { schedule });
+  }
   return result.complete ? 0 : 1;
 }
 
 function summary(scenario: Scenario, result: ExploreResult): string {
+  const { guest, frontEnd, backEnd, enableAt, memory, kickCount, script } = scenario;
   const facts: Fact[] = [
-    ["scenario", `${scenario.guest}, ${scenario.frontEnd}, ${scenario.backEnd}, ring messages at ${scenario.enableAt}`],
-    ["script", `${scenario.script}: ${SCRIPT[scenario.script].about}`],
+    ["scenario", `${guest}, ${frontEnd}, ${backEnd}, ring messages at ${enableAt}`],
+    ["front-end", `memory ${memory}, kick eventfds born with ${kickCount}`],
+    ["script", `${script}: ${SCRIPT[script].about}`],
     ["verdict", verdictWords(result)],
     ...result.causes.map((cause): Fact => ["cause", cause]),
     ["search", result.complete ? "complete" : "not complete: the limit of executions was reached"],

@@ -7,11 +7,13 @@ import {
   addOptions,
   delayOption,
   delayPointsHelp,
-  enableAtOption,
+  frontEndOptions,
+  chosenFrontEnd,
   jsonOption,
   parseCount,
   type Seats,
   seatOptions,
+  traceOption,
 } from "../options.js";
 import type { Context } from "../program.js";
 import { hangReport } from "../report/hang-report.js";
@@ -20,9 +22,10 @@ import { jsonDocument } from "../report/json.js";
 import { describeMachine, machineInfo } from "../report/machine.js";
 import { expectationOf, type PlannedRow, phaseRows } from "../report/phase-row.js";
 import { bootsProgress } from "../report/progress.js";
+import { openTraceFile } from "../report/trace-file.js";
 import { timeline } from "../report/timeline.js";
 import type { BootsLimits, BootsResult, Cause } from "../scenario/outcome.js";
-import { type Delay, ROWS, type Scenario } from "../scenario/scenario.js";
+import { type Delay, type FrontEndOptions, ROWS, type Scenario } from "../scenario/scenario.js";
 
 // A phase of a row ends after this many boots, or with this many hangs: then its rate is known well enough.
 const BOOTS = 500;
@@ -31,12 +34,12 @@ const ENOUGH_HANGS = 20;
 const PUBLISHED_CAUSE: Cause = "kick-consumed-while-disabled";
 const SEATS = ["guest", "frontEnd", "backEnd"] as const;
 
-interface HangOptions extends Seats {
+interface HangOptions extends Seats, FrontEndOptions {
   readonly boots: number;
   readonly row?: readonly string[];
-  readonly enableAt: Scenario["enableAt"];
   readonly delay: readonly Delay[];
   readonly json?: boolean;
+  readonly trace?: string;
 }
 
 interface Measured {
@@ -59,7 +62,7 @@ export function addHang(program: Command, context: Context): void {
         .default(BOOTS),
     )
     .addOption(new Option("--row <id...>", "only these rows").choices(rowIds));
-  addOptions(command, ...seatOptions(), enableAtOption(), delayOption(), jsonOption())
+  addOptions(command, ...seatOptions(), ...frontEndOptions(), delayOption(), jsonOption(), traceOption("one hang"))
     .addHelpText(
       "after",
       `
@@ -71,10 +74,15 @@ A row holds when no boot was undecided and each phase did what is expected:
 "hangs" is at least one hang by the published cause (a request's kick consumed
 while the ring was disabled), "never" is none. Hangs by other causes are counted
 apart. Of a pair that is in none of the rows nothing is expected, nor that the
-published pair hangs with --delay or another --enable-at: its counts are shown.
+published pair hangs with --delay or another --enable-at, --memory or
+--kick-count: its counts are shown.
 
-Example:
-  $ vhostlab hang --row seed --boots 100`,
+A trace is of the hang that is shown, in a run of its own; when nothing hung, of a
+boot of the last row.
+
+Examples:
+  $ vhostlab hang --row seed --boots 100
+  $ vhostlab hang --row seed --trace hang.json`,
     )
     .action(async (options: HangOptions) => {
       const seatNamed = SEATS.some((seat) => command.getOptionValueSource(seat) === "cli");
@@ -84,6 +92,7 @@ Example:
 
 async function hang(planned: readonly PlannedRow[], options: HangOptions, context: Context): Promise<number> {
   const limits: BootsLimits = { boots: options.boots, enough: ENOUGH_HANGS };
+  const file = openTraceFile(options.trace);
   const measured: Measured[] = [];
   for (const row of planned) measured.push({ row, result: await boots(row, limits, {}, context) });
   const rows = measured.flatMap(({ row, result }) => phaseRows(row, result));
@@ -92,12 +101,30 @@ async function hang(planned: readonly PlannedRow[], options: HangOptions, contex
   } else {
     context.output.data(hangTable(rows, context.output));
     context.output.data(`${context.output.colors.dim(footer(measured))}\n`);
-    await showHangs(measured, limits, context);
   }
+  const published = measured.find(({ result }) => publishedHang(result));
+  const shown = options.json ? undefined : published;
+  const traced = file ? (published ?? otherHang(measured) ?? measured.at(-1)) : shown;
+  if (traced) {
+    const again = await bootsTraced(traced, limits, context);
+    if (shown) showHang(shown, publishedHang(again), context);
+    const recording = publishedHang(again) ?? again.hangs[0] ?? again.last;
+    if (recording) file?.write(recording, traced.row.scenario, "µs", { row: traced.row.id });
+  }
+  if (!options.json) showOtherHangs(measured, context);
   return rows.every((row) => row.held) ? 0 : 1;
 }
 
-function planRows({ row, guest, frontEnd, backEnd, enableAt, delay }: HangOptions, seatNamed: boolean): PlannedRow[] {
+function publishedHang({ hangs }: BootsResult): BootsResult["hangs"][number] | undefined {
+  return hangs.find(({ report }) => report.cause === PUBLISHED_CAUSE);
+}
+
+function otherHang(measured: readonly Measured[]): Measured | undefined {
+  return measured.find(({ result }) => result.hangs.length > 0);
+}
+
+function planRows(options: HangOptions, seatNamed: boolean): PlannedRow[] {
+  const { row, guest, frontEnd, backEnd, delay } = options;
   if (seatNamed && row) {
     throw new UserError("--row names occupants already: leave out --guest, --front-end and --back-end");
   }
@@ -105,7 +132,7 @@ function planRows({ row, guest, frontEnd, backEnd, enableAt, delay }: HangOption
     ? [{ id: "custom", scenario: { guest, frontEnd, backEnd } }]
     : ROWS.filter(({ id }) => row?.includes(id) ?? true);
   return rows.map(({ id, scenario: seats }) => {
-    const scenario: Scenario = { ...seats, enableAt, delays: delay, script: "first" };
+    const scenario: Scenario = { ...seats, ...chosenFrontEnd(options), delays: delay, script: "first" };
     return { id, scenario, expected: expectationOf(scenario) };
   });
 }
@@ -129,26 +156,30 @@ function footer(measured: readonly Measured[]): string {
   return `${seconds.toFixed(1)} s on ${describeMachine(machineInfo())}`;
 }
 
-/** One hang by the published cause with its timeline, and the first of each other cause: those are findings. */
-async function showHangs(measured: readonly Measured[], limits: BootsLimits, context: Context): Promise<void> {
-  const { data, colors } = context.output;
-  const published = measured.find(({ result }) => result.hangs.some(({ report }) => report.cause === PUBLISHED_CAUSE));
-  if (published) await showTraced(published, limits, context);
+/**
+ * The counted runs were not traced, since tracing moves the rate: the row is run again, up to its first hang. What did
+ * not hang is traced for one machine's life.
+ */
+async function bootsTraced({ row, result }: Measured, limits: BootsLimits, context: Context): Promise<BootsResult> {
+  const most = result.hangs.length > 0 ? limits : { ...limits, boots: 1 };
+  return boots(row, most, { trace: true, stopAtHang: true }, context);
+}
+
+/** One hang by the published cause, with its timeline where the traced run met one. */
+function showHang({ row, result }: Measured, traced: ReturnType<typeof publishedHang>, { output }: Context): void {
+  const { data, colors, columns } = output;
+  data(`\n${colors.bold(`One hang of row ${row.id}`)}, in a run with tracing on\n`);
+  if (traced) data(timeline(traced.events, { columns, colors, unit: "µs" }));
+  else data("None was met: this one is of the counted run and has no timeline.\n");
+  data(`\n${hangReport((traced ?? publishedHang(result)!).report)}`);
+}
+
+/** The first hang of each other cause: those are findings. */
+function showOtherHangs(measured: readonly Measured[], { output }: Context): void {
+  const { data, colors } = output;
   for (const { row, result } of measured) {
     for (const { report } of result.hangs.filter(({ report }) => report.cause !== PUBLISHED_CAUSE)) {
       data(`\n${colors.bold(`A hang by another cause, in row ${row.id}`)}\n${hangReport(report)}`);
     }
   }
-}
-
-// The counted runs were not traced, since tracing moves the rate: the row is run again, up to its first hang.
-async function showTraced({ row, result }: Measured, limits: BootsLimits, context: Context): Promise<void> {
-  const { data, colors, columns } = context.output;
-  const traced = await boots(row, limits, { trace: true, stopAtHang: true }, context);
-  const hang = traced.hangs.find(({ report }) => report.cause === PUBLISHED_CAUSE);
-  data(`\n${colors.bold(`One hang of row ${row.id}`)}, in a run with tracing on\n`);
-  if (hang) data(timeline(hang.events, { columns, colors, unit: "µs" }));
-  else data("None was met: this one is of the counted run and has no timeline.\n");
-  const counted = result.hangs.find(({ report }) => report.cause === PUBLISHED_CAUSE)!;
-  data(`\n${hangReport((hang ?? counted).report)}`);
 }

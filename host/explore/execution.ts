@@ -121,9 +121,10 @@ export class Execution {
   step(index: number): void {
     const running = this.#actors[index]!;
     const op = running.pending!;
+    this.steps++;
+    this.#turn = running.name;
     const result = op.attempt();
     if (result === undefined) throw new Error(`step ${this.steps}: ${running.name} cannot do ${op.name} now`);
-    this.steps++;
     if (index > CONTROL) for (const cell of op.footprint.writes) if (isRamCell(cell)) this.#written.add(cell);
     if (this.trace) this.#record(running, op, result);
     running.history = this.world.history(running.history, typeof result === "number" ? `${result}` : result.key);

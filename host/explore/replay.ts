@@ -58,9 +58,9 @@ async function replayOnThreads(
   const results: ReplayResult[] = [];
   try {
     while (results.length < times) {
-      const { hang, undecided, events } = await lab.live(job);
-      if (undecided) results.push({ outcome: "undecided", events });
-      else results.push(hang ? { outcome: "hang", report: hang, events } : { outcome: "answered", events });
+      const { hang, undecided, events, dropped } = await lab.live(job);
+      const outcome = undecided ? "undecided" : hang ? "hang" : "answered";
+      results.push({ outcome, ...(hang && { report: hang }), events, ...(dropped && { dropped }) });
     }
     return results;
   } finally {

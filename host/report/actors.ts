@@ -6,6 +6,11 @@ const ROLES: readonly (readonly [actor: string, title: string])[] = [
   ["data", "data plane"],
 ];
 
+/** The process that the actor is a thread of in the real world. */
+export function processOf(actor: string): "front-end" | "back-end" {
+  return actor.startsWith("vcpu") ? "front-end" : "back-end";
+}
+
 /** One of several data-plane threads keeps what tells it from the others: `data-q0` is "data plane q0". */
 export function actorTitle(actor: string): string {
   const role = ROLES.find(([name]) => actor.startsWith(name));

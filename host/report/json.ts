@@ -11,8 +11,11 @@ export interface JsonHead {
   readonly machine: MachineInfo;
 }
 
+export function jsonHead(): JsonHead {
+  return { schemaVersion: SCHEMA_VERSION, version, machine: machineInfo() };
+}
+
 /** One document on one line end, indented for people. */
 export function jsonDocument(body: object): string {
-  const head: JsonHead = { schemaVersion: SCHEMA_VERSION, version, machine: machineInfo() };
-  return `${JSON.stringify({ ...head, ...body }, null, 2)}\n`;
+  return `${JSON.stringify({ ...jsonHead(), ...body }, null, 2)}\n`;
 }

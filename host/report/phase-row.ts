@@ -2,7 +2,7 @@
 
 import type { BootsResult, PhaseCount } from "../scenario/outcome.js";
 import type { Expected, Phase, Scenario } from "../scenario/scenario.js";
-import { ROWS } from "../scenario/scenario.js";
+import { FRONT_END_DEFAULTS, ROWS } from "../scenario/scenario.js";
 import { wilson95 } from "./wilson.js";
 
 /** A row to run. Without `expected` the counts are reported and nothing is claimed. */
@@ -26,19 +26,22 @@ export interface PhaseRow extends Omit<Scenario, "script">, PhaseCount {
 
 /**
  * What may be claimed of a scenario. Whose front-end and back-end never lose a kick do so under any delay; that a pair
- * does hang is claimed only as published: without delays, with the ring messages at DRIVER_OK.
+ * does hang is claimed only as published: without delays, behind a front-end as QEMU is.
  */
 export function expectationOf(scenario: Scenario): Expected | undefined {
   const known = ROWS.find(
     (row) => row.scenario.frontEnd === scenario.frontEnd && row.scenario.backEnd === scenario.backEnd,
   );
-  const published = scenario.delays.length === 0 && scenario.enableAt === "driver-ok";
+  const asQemu = (Object.keys(FRONT_END_DEFAULTS) as (keyof typeof FRONT_END_DEFAULTS)[]).every(
+    (option) => scenario[option] === FRONT_END_DEFAULTS[option],
+  );
+  const published = scenario.delays.length === 0 && asQemu;
   return known?.expected === "never" || published ? known?.expected : undefined;
 }
 
 export function phaseRows(row: PlannedRow, result: BootsResult): PhaseRow[] {
   const phases: Phase[] = ["first", "reboot"];
-  const { guest, frontEnd, backEnd, enableAt, delays } = row.scenario; // not its script: the phases say what is done
+  const { guest, frontEnd, backEnd, enableAt, memory, kickCount, delays } = row.scenario; // not its script: the phases say what is done
   return phases.map((phase) => {
     const count = result.counts[phase];
     return {
@@ -47,6 +50,8 @@ export function phaseRows(row: PlannedRow, result: BootsResult): PhaseRow[] {
       frontEnd,
       backEnd,
       enableAt,
+      memory,
+      kickCount,
       delays,
       phase,
       ...count,

@@ -1,6 +1,7 @@
 // Which steps of a trace a person needs to see, and the names they go by.
 
 import type { TraceEvent } from "../../vm/sync/trace.js";
+import { receivedMessages } from "./causes.js";
 
 /** A step worth a row, with the number of steps that its actor took since its row before. */
 export interface Step {
@@ -10,6 +11,9 @@ export interface Step {
   /** The kick that should have had the ring looked at was taken here. */
   readonly dropped: boolean;
 }
+
+/** What is said of the step with `dropped`. */
+export const KICK_LOST = "the request's kick, taken while its ring was disabled";
 
 /** What a data plane remarks when it took a kick and did not look at the ring. */
 const KICK_DROPPED = "kick dropped";
@@ -24,7 +28,7 @@ export function visibleSteps(events: readonly TraceEvent[]): Step[] {
   const steps: Step[] = [];
   for (const event of ordered) {
     const folded = hidden.get(event.actor) ?? 0;
-    const message = received.get(event);
+    const message = received.get(event)?.detail;
     if (message === undefined && !matters(event) && last.get(event.actor) !== event) {
       hidden.set(event.actor, folded + 1);
       continue;
@@ -45,57 +49,28 @@ function matters({ kind, name, detail }: TraceEvent): boolean {
   );
 }
 
-function describe({ name, detail, result }: TraceEvent, received?: string): string {
-  if (received !== undefined) return `receive ${received}`;
-  if (name.endsWith(".send") && detail !== "") return `send ${detail}`;
+function describe(event: TraceEvent, received?: string): string {
+  const { name, detail, result } = event;
+  const message = messageStep(event, received);
+  if (message !== undefined) return message;
   const said = detail === "" ? name : `${name} ${detail}`;
   // What a store gives is not worth a word; what was found by a load, a read, a wait is.
   const asks = /\.(load|read|wait|await|exchange)$/.test(name);
   return asks && result !== undefined ? `${said} → ${result}` : said;
 }
 
-/**
- * A receive knows only how many bytes it took; which message begins there follows from the sends into the same stream.
- * By position, not by time: a stream keeps its order, and clocks of two threads may not.
- */
-function receivedMessages(events: readonly TraceEvent[]): Map<TraceEvent, string> {
-  const received = new Map<TraceEvent, string>();
-  const sends = byStream(events, ".send");
-  for (const [stream, receives] of byStream(events, ".receive")) {
-    const messageAt = new Map<number, string>();
-    let sent = 0;
-    for (const { detail, result = 0 } of sends.get(stream) ?? []) {
-      messageAt.set(sent, detail);
-      sent += result;
-    }
-    // What was taken out and not sent within the trace was under way when the trace began.
-    const taken = receives.reduce((sum, { result = 0 }) => sum + result, 0);
-    let at = Math.min(0, sent - taken);
-    for (const event of receives) {
-      const message = messageAt.get(at);
-      if (message !== undefined) received.set(event, message);
-      at += event.result ?? 0;
-    }
-  }
-  return received;
-}
-
-/** The ops of one verb, by the name before it. */
-function byStream(events: readonly TraceEvent[], verb: string): Map<string, TraceEvent[]> {
-  const streams = new Map<string, TraceEvent[]>();
-  for (const event of events) {
-    if (event.kind !== "op" || !event.name.endsWith(verb)) continue;
-    const stream = event.name.slice(0, -verb.length);
-    streams.set(stream, [...(streams.get(stream) ?? []), event]);
-  }
-  return streams;
+/** What a step that passes a message on is called. @param received the message that begins with this receive */
+export function messageStep({ name, detail }: TraceEvent, received?: string): string | undefined {
+  if (received !== undefined) return `receive ${received}`;
+  return name.endsWith(".send") && detail !== "" ? `send ${detail}` : undefined;
 }
 
 /**
  * The remark about the kick that the driver sent last. A ring's eventfd is born with a count, so a data plane may
  * rightly drop a kick that stands for no request: those are not meant.
+ * @param events in the order of time
  */
-function droppedKick(events: readonly TraceEvent[]): TraceEvent | undefined {
+export function droppedKick(events: readonly TraceEvent[]): TraceEvent | undefined {
   const sent = events.findLast(({ kind, name }) => kind === "op" && /kick.*\.add$/.test(name));
   const eventfd = sent?.name.slice(0, -".add".length);
   const taken = new Map<string, string>(); // actor -> the eventfd that it read last

@@ -2,12 +2,12 @@
 
 import type { TraceEvent } from "../../vm/sync/trace.js";
 import { actorTitle, laneOrder } from "./actors.js";
+import type { TimeUnit } from "./causes.js";
 import type { Colors, Output } from "./output.js";
-import { type Step, visibleSteps } from "./steps.js";
+import { KICK_LOST, type Step, visibleSteps } from "./steps.js";
 
 export interface TimelineOptions extends Pick<Output, "columns" | "colors"> {
-  /** What `at` counts: threads give microseconds, a scheduler the number of the step. */
-  readonly unit: "µs" | "step";
+  readonly unit: TimeUnit;
 }
 
 /** Rows above this are cut off at the beginning: a hang is at the end. */
@@ -34,8 +34,7 @@ export function timeline(events: readonly TraceEvent[], options: TimelineOptions
     lines.push(dim(time(step)) + (step.dropped ? bold(red(DROPPED_MARGIN)) : MARGIN) + lanes.row(step));
   }
   if (steps.some((step) => step.folded > 0)) lines.push(dim(`${indent}(+n): after n more steps of the same lane`));
-  if (dropped >= 0)
-    lines.push(red(`${DROPPED_MARGIN.padStart(indent.length)}✗ the request's kick, taken while its ring was disabled`));
+  if (dropped >= 0) lines.push(red(`${DROPPED_MARGIN.padStart(indent.length)}✗ ${KICK_LOST}`));
   return lines.map((line) => `${line.trimEnd()}\n`).join("");
 }
 

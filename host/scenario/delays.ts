@@ -5,7 +5,7 @@ export const DELAY_POINTS: Readonly<Record<string, { actor: string; op: string; 
   "before-enabled-test": {
     actor: "data",
     op: "q1.enabled.load",
-    about: "back-end worker, before it tests `enabled` (rust-0.10); the mail's debug message",
+    about: "back-end worker, before it tests `enabled` (rust-…); the mail's debug message",
   },
   "before-kick-read": { actor: "data", op: "q1.kick.read", about: "back-end worker, before it reads the kick eventfd" },
   "before-receive": { actor: "control", op: "to-back-end.receive", about: "control plane, before each recvmsg" },

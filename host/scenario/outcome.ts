@@ -1,6 +1,6 @@
 // What an engine says of a scenario. Plain data: it crosses threads and becomes JSON.
 
-import type { TraceEvent } from "../../vm/sync/trace.js";
+import type { Trace } from "../../vm/sync/trace.js";
 import type { Phase } from "./scenario.js";
 
 /**
@@ -31,6 +31,11 @@ export interface HangReport {
   readonly lateMessage: string;
 }
 
+/** What was recorded of one run, and the report if it hung. */
+export interface Recording extends Trace {
+  readonly report?: HangReport;
+}
+
 export interface PhaseCount {
   readonly boots: number;
   /** By the seed's cause. */
@@ -43,7 +48,9 @@ export interface PhaseCount {
 export interface BootsResult {
   readonly counts: Readonly<Record<Phase, PhaseCount>>;
   /** The first hang of each cause that was met, with the events of its boot when tracing was on. */
-  readonly hangs: readonly { readonly report: HangReport; readonly events: readonly TraceEvent[] }[];
+  readonly hangs: readonly (Recording & { readonly report: HangReport })[];
+  /** The boot that came last, when tracing was on. */
+  readonly last?: Recording;
   readonly seconds: number;
 }
 
@@ -76,8 +83,6 @@ export interface ExploreResult {
   readonly hangs: readonly { readonly schedule: string; readonly report: HangReport }[];
 }
 
-export interface ReplayResult {
+export interface ReplayResult extends Recording {
   readonly outcome: "answered" | "hang" | "undecided";
-  readonly report?: HangReport;
-  readonly events: readonly TraceEvent[];
 }

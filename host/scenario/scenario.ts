@@ -1,15 +1,10 @@
 // A scenario: which occupant sits in which seat, and which delays are injected. An engine runs it.
 
-export const GUESTS = ["ovmf", "linux", "linux-probe", "shell"] as const;
-export const FRONT_ENDS = ["qemu-8.1", "qemu-8.2"] as const;
-export const BACK_ENDS = ["rekick", "rust-0.10", "c"] as const;
+import type { BackEndName, FrontEndName, GuestName } from "./occupants.js";
 
 /** What the environment does to the machine: one file each under catalog/. */
 export const SCRIPTS = ["first", "reboot", "reset-in-flight", "resume", "resume-uncharged", "toggle"] as const;
 
-export type GuestName = (typeof GUESTS)[number];
-export type FrontEndName = (typeof FRONT_ENDS)[number];
-export type BackEndName = (typeof BACK_ENDS)[number];
 export type ScriptName = (typeof SCRIPTS)[number];
 
 /** A delay before one kind of op of one actor, on real threads. */
@@ -18,12 +13,23 @@ export interface Delay {
   readonly micros: number;
 }
 
-export interface Scenario {
+/** What differs between front-ends, or between the back-ends they meet, within one occupant. */
+export interface FrontEndOptions {
+  /** Where the ring messages leave: inside the DRIVER_OK write as QEMU does, or in the queue_enable write. */
+  readonly enableAt: "driver-ok" | "queue-enable";
+  /** Guest RAM is made known region by region, what is new; or as one table at every start. */
+  readonly memory: "slots" | "table";
+  /** What a kick eventfd is born with: 1 as QEMU's are, or 0. */
+  readonly kickCount: 0 | 1;
+}
+
+/** As QEMU is with every back-end here. */
+export const FRONT_END_DEFAULTS: FrontEndOptions = { enableAt: "driver-ok", memory: "slots", kickCount: 1 };
+
+export interface Scenario extends FrontEndOptions {
   readonly guest: GuestName;
   readonly frontEnd: FrontEndName;
   readonly backEnd: BackEndName;
-  /** Where the ring messages leave: inside the DRIVER_OK write as QEMU does, or in the queue_enable write. */
-  readonly enableAt: "driver-ok" | "queue-enable";
   readonly delays: readonly Delay[];
   readonly script: ScriptName;
 }
@@ -45,7 +51,7 @@ const scenario = (frontEnd: FrontEndName, backEnd: BackEndName): Scenario => ({
   guest: "ovmf",
   frontEnd,
   backEnd,
-  enableAt: "driver-ok",
+  ...FRONT_END_DEFAULTS,
   delays: [],
   script: "first",
 });

@@ -126,6 +126,8 @@ export class System {
       backendReqFd: descriptors.add({ kind: "socket" }),
       notifiers: queues,
       variant: FRONT_END_VARIANTS[scenario.frontEnd],
+      memory: scenario.memory,
+      kickCount: scenario.kickCount,
       config: deviceConfig(),
       queueSize: QUEUE_SIZE,
       ...(note && { note }),

@@ -90,7 +90,7 @@ export function createActor({ openHostDir, clock }: ActorPlatform): ActorApi {
       } catch (error) {
         if (!(error instanceof Stopped)) throw error;
       }
-      return { completed, exitCode, printed, events: performer.events };
+      return { completed, exitCode, printed, ...recordedBy(performer) };
     },
 
     runLoop(job): ActorResult {
@@ -105,9 +105,13 @@ export function createActor({ openHostDir, clock }: ActorPlatform): ActorApi {
       } finally {
         system.close();
       }
-      return { events: performer.events };
+      return recordedBy(performer);
     },
   };
+}
+
+function recordedBy({ recorded: { events, dropped } }: ThreadPerformer): ActorResult {
+  return { events, dropped };
 }
 
 function delaysOf(job: Job, actor: string): ReadonlyMap<string, number> {

@@ -2,6 +2,7 @@
 
 import { HostDirBacking } from "../../device/fuse/backing/host-dir.js";
 import { LabError, UserError } from "../errors.js";
+import type { Recording } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { type Input, Lab } from "./lab.js";
 import { nodePlatform } from "./spawn.js";
@@ -17,6 +18,7 @@ export interface HostConsole {
 }
 
 /**
+ * @param onTrace makes it trace; told what was recorded, also of a machine that hangs
  * @returns the guest's exit code
  * @throws UserError for a share that cannot be shared, LabError when the machine hangs
  */
@@ -25,6 +27,7 @@ export async function bootOnce(
   share: string,
   guestArgs: readonly string[],
   hostConsole: HostConsole,
+  onTrace?: (recording: Recording) => void,
 ): Promise<number> {
   try {
     new HostDirBacking(share).close();
@@ -34,10 +37,19 @@ export async function bootOnce(
   const lab = new Lab(nodePlatform, scenario.guest, RAM_BYTES);
   try {
     const life = await lab.live(
-      { scenario, share: { kind: "host-dir", path: share }, boots: 1, guestArgs, trace: false, schedule: [] },
+      {
+        scenario,
+        share: { kind: "host-dir", path: share },
+        boots: 1,
+        guestArgs,
+        trace: onTrace !== undefined,
+        schedule: [],
+      },
       (fd, bytes) => (fd === 1 ? hostConsole.stdout(bytes) : hostConsole.stderr(bytes)),
       hostConsole.stdin,
     );
+    const { events, dropped, hang } = life;
+    onTrace?.({ events, ...(dropped && { dropped }), ...(hang && { report: hang }) });
     if (life.hang) throw new LabError(`the machine hangs (${life.hang.cause}): ${describe(life.hang.positions)}`);
     if (life.undecided) throw new LabError("the machine does not get on, and no verdict can be given");
     return life.exitCode;

@@ -1,8 +1,16 @@
 // Boots a machine many times and counts hangs: first boots of new machines, and reboots after a machine reset.
 
-import type { TraceEvent } from "../../vm/sync/trace.js";
+import type { Trace } from "../../vm/sync/trace.js";
 import { BOOT_RAM_BYTES } from "../scenario/boot-machine.js";
-import type { BootsLimits, BootsProgress, BootsResult, Cause, HangReport, PhaseCount } from "../scenario/outcome.js";
+import type {
+  BootsLimits,
+  BootsProgress,
+  BootsResult,
+  Cause,
+  HangReport,
+  PhaseCount,
+  Recording,
+} from "../scenario/outcome.js";
 import type { Phase, Scenario } from "../scenario/scenario.js";
 import { BOOT_NOTE } from "./job.js";
 import { Lab } from "./lab.js";
@@ -43,7 +51,10 @@ class Counter {
   }
 }
 
-/** Boots until each phase has `limits.enough` hangs by the seed's cause, or `limits.boots` boots. */
+/**
+ * Boots until each phase has `limits.enough` hangs by the seed's cause, or `limits.boots` boots. Reboots need a first boot
+ * that did not hang: where hardly any does, they end, however few, with the last first boot.
+ */
 export async function runBoots(
   platform: Platform,
   scenario: Scenario,
@@ -51,12 +62,13 @@ export async function runBoots(
   options: BootsOptions = {},
 ): Promise<BootsResult> {
   const counters: Record<Phase, Counter> = { first: new Counter(limits), reboot: new Counter(limits) };
-  const hangs: { report: HangReport; events: TraceEvent[] }[] = [];
+  const hangs: (Recording & { report: HangReport })[] = [];
+  let last: Recording | undefined;
   const lab = new Lab(platform, scenario.guest, BOOT_RAM_BYTES);
   const start = performance.now();
   let reported = 0;
   try {
-    while (!(counters.first.done && counters.reboot.done)) {
+    while (!counters.first.done || (!counters.reboot.done && counters.first.boots < limits.boots)) {
       const reboots = counters.reboot.done ? 0 : REBOOTS;
       const life = await lab.live({
         scenario,
@@ -66,6 +78,8 @@ export async function runBoots(
         trace: options.trace ?? false,
         schedule: [],
       });
+      const boot = lastBoot(life);
+      if (options.trace) last = { ...boot, ...(life.hang && { report: life.hang }) };
       const unfinished = life.hang || life.undecided ? 1 : 0;
       const begun = life.completed + unfinished;
       counters.first.boots += Math.min(begun, 1);
@@ -76,7 +90,7 @@ export async function runBoots(
         counters[phase].hang(life.hang.cause);
         const report = { ...life.hang, phase, boot: counters[phase].boots };
         if (!hangs.some((known) => known.report.cause === report.cause)) {
-          hangs.push({ report, events: lastBoot(life.events) });
+          hangs.push({ report, ...boot });
         }
         if (options.stopAtHang && report.cause === "kick-consumed-while-disabled") break;
       }
@@ -92,12 +106,14 @@ export async function runBoots(
     await lab.close();
   }
   const counts = { first: counters.first.count(), reboot: counters.reboot.count() };
-  return { counts, hangs, seconds: (performance.now() - start) / 1000 };
+  return { counts, hangs, ...(last && { last }), seconds: (performance.now() - start) / 1000 };
 }
 
 /** The events since the last boot began; for a first boot everything since power-on. */
-function lastBoot(events: readonly TraceEvent[]): TraceEvent[] {
-  const boots = events.filter(({ kind, name }) => kind === "note" && name === BOOT_NOTE);
-  const last = boots.length > 1 ? boots[boots.length - 1]! : undefined;
-  return events.filter(({ at }) => last === undefined || at >= last.at);
+function lastBoot({ events, dropped }: Trace): Trace {
+  const begin = events.findLast(({ kind, name }) => kind === "note" && name === BOOT_NOTE);
+  const start = begin === undefined || begin.detail === "1" ? Number.NEGATIVE_INFINITY : begin.at;
+  const since = events.filter(({ at }) => at >= start);
+  // Where there is something from before, nothing is missing since.
+  return { events: since, ...(dropped && since.length === events.length && { dropped }) };
 }

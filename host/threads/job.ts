@@ -31,6 +31,8 @@ export interface Job {
 
 export interface ActorResult {
   readonly events: readonly TraceEvent[];
+  /** Older events that the actor had no room for. */
+  readonly dropped: number;
 }
 
 export interface VcpuResult extends ActorResult {

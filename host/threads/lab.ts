@@ -4,7 +4,7 @@
 import { proxy } from "comlink";
 import type { RingExports } from "../../device/virtqueue.js";
 import { GuestMemory } from "../../vm/memory.js";
-import type { TraceEvent } from "../../vm/sync/trace.js";
+import type { Trace } from "../../vm/sync/trace.js";
 import { SyncMemory } from "../../vm/sync/words.js";
 import { LabError } from "../errors.js";
 import type { HangReport } from "../scenario/outcome.js";
@@ -13,14 +13,14 @@ import { System, VCPU } from "../scenario/system.js";
 import { diagnose, stuck } from "../scenario/verdict.js";
 import { ConsoleFlow } from "./flow.js";
 import { ConsoleInput } from "./input.js";
-import type { Job, VcpuResult } from "./job.js";
+import type { ActorResult, Job, VcpuResult } from "./job.js";
 import type { Platform, Spawned } from "./platform.js";
 
 /** Without a verdict and without anybody having moved for this long, the watchdog says "undecided". */
 const WATCHDOG_MS = 10_000;
 const LOOK_EVERY_MS = 1;
 
-export interface Life {
+export interface Life extends Trace {
   /** Boots that came to their end. */
   readonly completed: number;
   readonly exitCode: number;
@@ -28,7 +28,6 @@ export interface Life {
   readonly hang?: HangReport;
   /** The boot after them neither ended nor was found hung. */
   readonly undecided: boolean;
-  readonly events: readonly TraceEvent[];
 }
 
 /** What a guest reads from, in pieces; a guest that waits for the next one waits for a person. */
@@ -109,7 +108,7 @@ export class Lab {
       exitCode,
       ...(hang && { hang: { ...hang, phase, boot: Math.max(completed, 1) } }),
       undecided: verdict === "undecided",
-      events: results.flatMap((result) => result.events).sort((a, b) => a.at - b.at),
+      ...joined([VCPU, ...system.loops.map((loop) => loop.name)], results),
     };
   }
 
@@ -189,6 +188,19 @@ async function feed(input: ConsoleInput, pieces: Input, over: () => boolean): Pr
     }
   }
   if (!over()) input.end();
+}
+
+/** What the actors recorded, from where all of them have a record: what one gave and another took are both in it. */
+function joined(actors: readonly string[], results: readonly ActorResult[]): Trace {
+  const begins = results.map(({ events, dropped }) => (dropped > 0 ? events[0]!.at : Number.NEGATIVE_INFINITY));
+  const start = Math.max(...begins);
+  const kept = results.map(({ events }) => events.filter(({ at }) => at >= start));
+  const missing = results.map(({ events, dropped }, i) => dropped + events.length - kept[i]!.length);
+  const dropped = actors.map((actor, i) => [actor, missing[i]!] as const).filter(([, count]) => count > 0);
+  return {
+    events: kept.flat().sort((a, b) => a.at - b.at),
+    ...(dropped.length > 0 && { dropped: Object.fromEntries(dropped) }),
+  };
 }
 
 /** Looks until the guest's boots are over, an actor failed, a hang is decided, or nothing can be said. */

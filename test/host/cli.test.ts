@@ -7,6 +7,7 @@ import type { Engines } from "../../host/engines.js";
 import { LabError, UserError } from "../../host/errors.js";
 import type { BootsLimits, BootsResult, HangReport } from "../../host/scenario/outcome.js";
 import { DELAY_POINTS } from "../../host/scenario/delays.js";
+import { OCCUPANTS } from "../../host/scenario/occupants.js";
 import type { Scenario } from "../../host/scenario/scenario.js";
 import { CLEAN, EXPLORED, hangingAsPublished, REPORT, runWith } from "./fakes.js";
 import { SEED_HANG } from "./report/events.js";
@@ -90,20 +91,30 @@ describe("vhostlab hang", () => {
     const { asked, runBoots } = recording();
     const { data } = await runWith({ runBoots }, ["hang", "--front-end", "qemu-8.2", "--json"]);
     expect(asked.map(({ scenario }) => scenario)).toEqual([
-      { guest: "ovmf", frontEnd: "qemu-8.2", backEnd: "rekick", enableAt: "driver-ok", delays: [], script: "first" },
+      {
+        guest: "ovmf",
+        frontEnd: "qemu-8.2",
+        backEnd: "rekick",
+        enableAt: "driver-ok",
+        memory: "slots",
+        kickCount: 1,
+        delays: [],
+        script: "first",
+      },
     ]);
     const { rows } = JSON.parse(data);
     expect(rows[0]).toMatchObject({ id: "custom", held: true });
     expect(rows[0]).not.toHaveProperty("expected");
   });
 
-  it("takes delays, the place of the messages and the limit to every row", async () => {
+  it("takes delays, the options of the front-end and the limit to every row", async () => {
     const { asked, runBoots } = recording();
     const argv = ["--delay", `${POINT}=50us`, "--delay", `${POINT}=1.5ms`, "--enable-at", "queue-enable"];
-    await runWith({ runBoots }, ["hang", ...argv, "--boots", "7"]);
+    const frontEnd = ["--memory", "table", "--kick-count", "0"];
+    await runWith({ runBoots }, ["hang", ...argv, ...frontEnd, "--boots", "7"]);
     expect(asked).toHaveLength(4);
     for (const { scenario, limits } of asked) {
-      expect(scenario.enableAt).toBe("queue-enable");
+      expect(scenario).toMatchObject({ enableAt: "queue-enable", memory: "table", kickCount: 0 });
       expect(scenario.delays).toEqual([
         { point: POINT, micros: 50 },
         { point: POINT, micros: 1500 },
@@ -128,6 +139,8 @@ describe("vhostlab hang", () => {
       frontEnd: "qemu-8.2",
       backEnd: "rust-0.10",
       enableAt: "driver-ok",
+      memory: "slots",
+      kickCount: 1,
       delays: [{ point: POINT, micros: 1_000_000 }],
       phase: "first",
       boots: 500,
@@ -160,7 +173,16 @@ describe("vhostlab boot", () => {
     const ran = await runWith({ bootOnce }, ["boot", "--share", "d", "--back-end", "c", "--", "cat", "ä b"]);
     expect(ran).toEqual({ exitCode: 0, data: "A", talk: "B" });
     expect(asked).toEqual([
-      { guest: "shell", frontEnd: "qemu-8.1", backEnd: "c", enableAt: "driver-ok", delays: [], script: "first" },
+      {
+        guest: "shell",
+        frontEnd: "qemu-8.1",
+        backEnd: "c",
+        enableAt: "driver-ok",
+        memory: "slots",
+        kickCount: 1,
+        delays: [],
+        script: "first",
+      },
       "d",
       ["cat", "ä b"],
     ]);
@@ -256,6 +278,26 @@ describe("vhostlab replay", () => {
   });
 });
 
+describe("vhostlab occupants", () => {
+  it("says for each of them what it stands for, and how that is known", async () => {
+    const { exitCode, data } = await runWith({}, ["occupants"]);
+    expect(exitCode).toBe(0);
+    expect(data).toMatch(
+      /^front-end qemu-8.1\n +stands for +QEMU 7.2 to 8.1\n +does .*\n +known +measured: traces of 7.2.22$/m,
+    );
+    expect(data).toMatch(/^back-end rust-0.12\n.*\n.*\n +known +read: .*is not known: as rust-0.10$/m);
+    for (const { name } of OCCUPANTS) expect(data).toContain(` ${name}\n`);
+  });
+
+  it("--json: one record an occupant", async () => {
+    const { data } = await runWith({}, ["occupants", "--json"]);
+    const { schemaVersion, occupants } = JSON.parse(data);
+    expect(schemaVersion).toBe(1);
+    expect(occupants).toEqual(OCCUPANTS);
+    expect(Object.keys(occupants[0])).toEqual(["seat", "name", "standsFor", "does", "certainty", "source"]);
+  });
+});
+
 describe("what goes wrong", () => {
   const boot = ["boot", "--share", ".", "--", "ls", "."];
   const failing = (error: Error): Partial<Engines> => ({ bootOnce: () => Promise.reject(error) });
@@ -278,13 +320,19 @@ describe("what goes wrong", () => {
     ["a command that does not exist", ["hung"], "hung"],
     ["an option that does not exist", ["hang", "--bots", "3"], "--bots"],
     ["an argument too many", ["hang", "seed"], "too many arguments"],
-    ["an unknown occupant", ["hang", "--back-end", "rust-9"], "rekick, rust-0.10, c"],
+    [
+      "an unknown occupant",
+      ["hang", "--back-end", "rust-9"],
+      "rekick, rust-0.10, rust-0.12, rust-0.13.1, rust-0.22, c",
+    ],
     ["an unknown row", ["hang", "--row", "sed"], "seed, fix, c, rekick"],
     ["rows and seats together", ["hang", "--row", "seed", "--guest", "ovmf"], "--row"],
     ["no boots", ["hang", "--boots", "0"], "--boots"],
     ["a number with a tail", ["hang", "--boots", "12x"], "12x"],
     ["a point without a time", ["hang", "--delay", POINT], "POINT=TIME"],
     ["a time without a unit", ["hang", "--delay", `${POINT}=5`], "50us"],
+    ["another way to tell of memory", ["hang", "--memory", "disk"], "slots, table"],
+    ["a kick eventfd born with 2", ["explore", "--kick-count", "2"], "0, 1"],
     ["an unknown point", ["hang", "--delay", "lunch=5us"], Object.keys(DELAY_POINTS).join(", ")],
     ["a point of Object.prototype", ["hang", "--delay", "constructor=5us"], "No such point"],
     ["no share", ["boot", "--", "ls", "."], "--share"],
@@ -299,7 +347,7 @@ describe("what goes wrong", () => {
 });
 
 describe("help", () => {
-  it.each([[[]], [["hang"]], [["boot"]], [["explore"]], [["replay"]]])(
+  it.each([[[]], [["hang"]], [["boot"]], [["explore"]], [["replay"]], [["occupants"]]])(
     "of %o has an example that runs",
     async (command) => {
       const { exitCode, data } = await runWith({}, [...command, "--help"]);
@@ -347,7 +395,7 @@ describe("the built program", () => {
   it("says wrong usage in one line on standard error and exits 2", async () => {
     const { code, stdout, stderr } = await start([dist("cli.js"), "hang", "--back-end", "none"]);
     expect([code, stdout]).toEqual([2, ""]);
-    expect(stderr).toMatch(/^vhostlab: .*rekick, rust-0.10, c\.\n$/);
+    expect(stderr).toMatch(/^vhostlab: .*rekick, rust-0.10, .*, c\.\n$/);
   });
 
   // The streams of a child are pipes: a terminal is pretended before picocolors looks.

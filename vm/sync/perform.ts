@@ -1,7 +1,7 @@
 // Performs ops on a real thread, with Atomics: free running, or held to one schedule (replay).
 
 import type { Actor, Op, Result } from "./op.js";
-import type { Note, TraceEvent } from "./trace.js";
+import { type Note, TraceBuffer } from "./trace.js";
 import { type SyncMemory, WaitQueue } from "./words.js";
 
 /** Thrown into an actor when the machine is being stopped. */
@@ -104,7 +104,7 @@ export interface PerformOptions {
 const MAX_POLL_MICROS = 1024;
 
 export class ThreadPerformer {
-  events: TraceEvent[] = [];
+  readonly recorded = new TraceBuffer();
   readonly #delays: ReadonlyMap<string, number>;
   readonly #schedule: readonly number[];
   readonly #trace: boolean;
@@ -133,7 +133,7 @@ export class ThreadPerformer {
   }
 
   readonly note: Note = (name, detail) => {
-    if (this.#trace) this.events.push({ kind: "note", actor: this.record.actor, at: this.#clock(), name, detail });
+    if (this.#trace) this.recorded.push({ kind: "note", actor: this.record.actor, at: this.#clock(), name, detail });
   };
 
   #perform(op: Op): Result {
@@ -145,17 +145,19 @@ export class ThreadPerformer {
     const gated = this.#schedule.length > 0 && this.#awaitTurn();
     // Taken before the op, so that an effect is not shown before its cause.
     if (this.#trace) this.#at = this.#clock();
+    const begun = this.#at;
     const result = op.attempt() ?? this.#block(op);
     if (gated) this.steering.nextTurn();
     if (this.#trace) {
       const value = typeof result === "number" ? result : result.summary;
-      this.events.push({
+      this.recorded.push({
         kind: "op",
         actor: this.record.actor,
         at: this.#at,
         name: op.name,
         detail: op.detail,
         result: value,
+        since: begun === this.#at ? undefined : begun,
       });
     }
     return result;

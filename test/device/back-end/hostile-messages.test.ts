@@ -35,7 +35,7 @@ function regionCount(all: Rig): number {
   return perform(all.backEnd.memory.load()).regions.length;
 }
 
-describe.each(Object.entries(BACK_END_VARIANTS))("%s", (_, variant) => {
+describe.each(Object.entries(BACK_END_VARIANTS))("%s", (name, variant) => {
   const rig = () => new Rig(variant);
 
   describe("V2 known request whose feature was not negotiated", () => {
@@ -299,7 +299,10 @@ describe.each(Object.entries(BACK_END_VARIANTS))("%s", (_, variant) => {
       servesAfterwards(all);
     });
 
-    test("a second kick descriptor on a running ring: nothing spins, GET_VRING_BASE answers, a restart serves", () => {
+    // vhost-user-backend up to 0.21 returns the error of epoll_ctl: the second descriptor was never registered.
+    const failsToStop = ["rust-0.10", "rust-0.12", "rust-0.13.1"].includes(name);
+    const then = failsToStop ? "the connection ends with GET_VRING_BASE" : "it is answered, and a restart serves";
+    test(`a second kick descriptor on a running ring: nothing spins, ${then}`, () => {
       const all = rig().connect().start(1);
       const [first, second] = all.queues[1]!.kicks;
       for (const fd of [second!.fd, second!.fd, first!.fd, second!.fd]) {
@@ -307,6 +310,10 @@ describe.each(Object.entries(BACK_END_VARIANTS))("%s", (_, variant) => {
         all.kick(1, 0);
         all.kick(1, 1);
         all.settle();
+      }
+      if (failsToStop) {
+        expect(all.ask(vu.VHOST_USER_GET_VRING_BASE, all.state(1, 0))).toBe(CLOSED);
+        return;
       }
       all.stop(1);
       servesAfterwards(all);

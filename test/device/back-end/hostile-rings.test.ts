@@ -230,7 +230,7 @@ describe.each(Object.entries(BACK_END_VARIANTS))("%s", (name, variant) => {
     expect(all.served).toHaveLength(length + 1);
   });
 
-  // The published defect is that rust-0.10 loses exactly this kick (protocol.md 4.2, W3 and W4).
+  // The published defect is that vhost-user-backend up to 0.21 loses exactly this kick (protocol.md 4.2, W3 and W4).
   test("R23 a kick on a ring that is disabled", () => {
     const all = new Rig(variant).connect().configure(1);
     const kick = all.queues[1]!.kicks[0]!;
@@ -241,7 +241,7 @@ describe.each(Object.entries(BACK_END_VARIANTS))("%s", (name, variant) => {
     all.settle();
     all.send(18, all.state(1, 1));
     all.settle();
-    expect(all.usedIdx(1)).toBe(name === "rust-0.10" ? 0 : 1);
+    expect(all.usedIdx(1)).toBe(["rust-0.10", "rust-0.12", "rust-0.13.1"].includes(name) ? 0 : 1);
   });
 
   test("R24 a kick storm on an empty ring: one look for all of it, and the other ring's turn comes", () => {

@@ -14,7 +14,7 @@ import {
   VHOST_USER_SET_VRING_KICK,
 } from "../../../device/spec/vhost-user.js";
 import type { Actor } from "../../../vm/sync/op.js";
-import { EVENT_IDX, FEATURES, perform, QUEUE_SIZE, Rig } from "./rig.js";
+import { EVENT_IDX, FEATURES, held, QUEUE_SIZE, Rig } from "./rig.js";
 
 /** Does `change`, then takes back what it added to the ring's kick eventfd. Only for a control plane that runs alone. */
 function* withoutOwnKick(backEnd: BackEnd, ring: Vring, fd: number, change: Actor): Actor {
@@ -35,16 +35,8 @@ const WITHOUT_2_3: Variant = { ...WITHOUT_3, work: RUST_0_10.work };
 /** Rule 2 only: the descriptor is watched from KICK on. */
 const WITHOUT_1_3: Variant = { ...REKICK, setKick: RUST_0_10.setKick, setEnable: RUST_0_10.setEnable };
 
-function enable(all: Rig, num: 0 | 1): void {
-  all.send(VHOST_USER_SET_VRING_ENABLE, all.state(1, num));
-  all.control.run();
-}
-
 function kicked(variant: Variant, count: number): Rig {
-  const all = new Rig(variant).connect().configure(1);
-  const kick = all.queues[1]!.kicks[0]!;
-  perform(kick.eventfd.create(count));
-  all.vringFdOf(VHOST_USER_SET_VRING_KICK, 1, kick.fd);
+  const all = new Rig(variant).connect().configure(1).setKick(1, { count });
   all.control.run();
   return all;
 }
@@ -55,7 +47,7 @@ function early(variant: Variant): boolean {
   all.offer(1);
   all.kick(1);
   all.workers[0]!.run();
-  enable(all, 1);
+  all.enable(1, 1);
   all.settle();
   return all.usedIdx(1) === 1;
 }
@@ -63,14 +55,14 @@ function early(variant: Variant): boolean {
 /** The worker has the kick in its event list when the ring is disabled; later it is enabled again. */
 function stale(variant: Variant): boolean {
   const all = kicked(variant, 1);
-  enable(all, 1);
+  all.enable(1, 1);
   all.settle();
   all.offer(1);
   all.kick(1);
   all.workers[0]!.step();
-  enable(all, 0);
+  all.enable(1, 0);
   all.workers[0]!.run();
-  enable(all, 1);
+  all.enable(1, 1);
   all.settle();
   return all.usedIdx(1) === 1;
 }
@@ -79,7 +71,7 @@ function stale(variant: Variant): boolean {
 function resumed(variant: Variant): boolean {
   const all = kicked(variant, 0);
   all.offer(1);
-  enable(all, 1);
+  all.enable(1, 1);
   all.settle();
   return all.usedIdx(1) === 1;
 }
@@ -115,8 +107,6 @@ describe("no request is lost", () => {
 });
 
 describe("steps", () => {
-  const held = (q: number, ...steps: string[]) => [`q${q}.lock.lock`, ...steps, `q${q}.lock.unlock`];
-
   test("flags, registration and its own kick change under one hold of the ring's lock", () => {
     const all = new Rig(REKICK).connect().configure(1);
     const { fd } = all.queues[1]!.kicks[0]!;
@@ -133,13 +123,13 @@ describe("steps", () => {
 
   test("the worker tests both flags before it reads the eventfd, in the same hold", () => {
     const all = kicked(REKICK, 0);
-    enable(all, 1);
+    all.enable(1, 1);
     expect(all.workers[0]!.run().slice(0, 4)).toEqual(["epoll.wait", "q1.lock.lock", "q1.load", "q1.kick0.read"]);
   });
 
   test("SET_FEATURES without bit 30 enables all rings at once; with it they keep what ENABLE said (3)", () => {
     const all = new Rig(REKICK).connect();
-    enable(all, 1);
+    all.enable(1, 1);
     all.send(VHOST_USER_SET_FEATURES, { kind: "u64", value: FEATURES });
     all.control.run();
     expect([all.vring(0).enabled, all.vring(1).enabled]).toEqual([0, 1]);
@@ -150,7 +140,7 @@ describe("steps", () => {
 
   test("RESET_DEVICE disables all rings (3)", () => {
     const all = kicked(REKICK, 1);
-    enable(all, 1);
+    all.enable(1, 1);
     expect(all.ack(VHOST_USER_RESET_DEVICE)).toBe(0n);
     expect(all.vring(1).enabled).toBe(0);
     all.offer(1);

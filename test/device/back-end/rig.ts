@@ -62,6 +62,9 @@ export function perform<R extends Result>(op: Op<R>): R {
   return run(op[Symbol.iterator]());
 }
 
+/** The steps of one hold of a ring's lock. */
+export const held = (q: number, ...steps: string[]): string[] => [`q${q}.lock.lock`, ...steps, `q${q}.lock.unlock`];
+
 interface Sent {
   readonly needReply?: boolean;
   readonly fds?: readonly number[];
@@ -252,13 +255,24 @@ export class Rig {
     q: number,
     { count = 1, generation = 0, ...place }: RingPlace & { count?: number; generation?: number } = {},
   ): this {
-    this.configure(q, place);
-    const kick = this.queues[q]!.kicks[generation]!;
-    perform(kick.eventfd.create(count));
-    this.vringFdOf(VHOST_USER_SET_VRING_KICK, q, kick.fd);
+    this.configure(q, place).setKick(q, { count, generation });
     this.send(VHOST_USER_SET_VRING_ENABLE, this.state(q, 1));
     this.settle();
     return this;
+  }
+
+  /** Sends SET_VRING_KICK with an eventfd that is born with `count`; nobody moves. */
+  setKick(q: number, { count = 1, generation = 0 } = {}): this {
+    const kick = this.queues[q]!.kicks[generation]!;
+    perform(kick.eventfd.create(count));
+    this.vringFdOf(VHOST_USER_SET_VRING_KICK, q, kick.fd);
+    return this;
+  }
+
+  /** SET_VRING_ENABLE, handled; the workers do not move. */
+  enable(q: number, num: 0 | 1): void {
+    this.send(VHOST_USER_SET_VRING_ENABLE, this.state(q, num));
+    this.control.run();
   }
 
   /** @returns the next avail index that GET_VRING_BASE gives */

@@ -1,5 +1,5 @@
 // vhost-user-backend 0.10.1 step by step (protocol.md 4.1 to 4.4, 6): which op comes after which, and under which hold of
-// the ring's lock. Offsets and descriptor numbers are the rig's.
+// the ring's lock. Offsets and descriptor numbers are the rig's. Later versions: rust-versions.test.ts.
 
 import { describe, expect, it, test } from "vitest";
 import { RUST_0_10 } from "../../../device/back-end/rust.js";
@@ -15,27 +15,17 @@ import {
   VHOST_USER_SET_VRING_KICK,
   VHOST_USER_SET_VRING_NUM,
 } from "../../../device/spec/vhost-user.js";
+import { CLOSED } from "../../../device/vhost-user/channel.js";
 import { VIRTQ_AVAIL_F_NO_INTERRUPT } from "../../../device/spec/virtq.js";
-import { EVENT_IDX, FEATURES, perform, Rig, UADDR } from "./rig.js";
-
-/** One hold of a ring's lock. */
-const held = (q: number, ...steps: string[]) => [`q${q}.lock.lock`, ...steps, `q${q}.lock.unlock`];
+import { EVENT_IDX, FEATURES, held, perform, Rig, UADDR } from "./rig.js";
 
 const rig = () => new Rig(RUST_0_10);
 
 /** Ring 1 configured and kicked, not enabled; the worker has not moved. */
 function kicked(features = FEATURES): Rig {
-  const all = rig().connect({ features }).configure(1);
-  const kick = all.queues[1]!.kicks[0]!;
-  perform(kick.eventfd.create(1)); // 2.1: "the kick eventfd is born with count 1"
-  all.vringFdOf(VHOST_USER_SET_VRING_KICK, 1, kick.fd);
+  const all = rig().connect({ features }).configure(1).setKick(1);
   all.control.run();
   return all;
-}
-
-function enable(all: Rig, q: number, num: 0 | 1): void {
-  all.send(VHOST_USER_SET_VRING_ENABLE, all.state(q, num));
-  all.control.run();
 }
 
 describe("control messages (4.3, 4.4)", () => {
@@ -133,7 +123,7 @@ describe("control messages (4.3, 4.4)", () => {
 
   test("GET_VRING_BASE: ready=false, DEL, next_avail, kick = None, call = None; `enabled` untouched, no reset", () => {
     const all = kicked();
-    enable(all, 1, 1);
+    all.enable(1, 1);
     expect(all.controlSteps(() => all.send(VHOST_USER_GET_VRING_BASE, all.state(1, 0)))).toEqual([
       ...held(1, "q1.store ready=0"),
       ...held(1, "q1.kick.load", "epoll.del q1.kick0"),
@@ -144,15 +134,25 @@ describe("control messages (4.3, 4.4)", () => {
     expect(all.vring(1)).toMatchObject({ enabled: 1, size: 4 });
   });
 
-  test("RESET_OWNER touches no ring", () => {
+  test("GET_VRING_BASE: an error of DEL is returned, and no reply can tell it: the connection ends", () => {
+    const all = kicked();
+    all.vringFdOf(VHOST_USER_SET_VRING_KICK, 1, all.queues[1]!.kicks[1]!.fd); // replaces, is not registered
+    all.control.run();
+    expect(all.ask(VHOST_USER_GET_VRING_BASE, all.state(1, 0))).toBe(CLOSED);
+  });
+
+  test("RESET_OWNER touches no ring, but the acked features are gone: ENABLE is an error until SET_FEATURES", () => {
     const all = kicked();
     expect(all.controlSteps(() => all.send(VHOST_USER_RESET_OWNER))).toEqual([]);
+    expect(all.ack(VHOST_USER_SET_VRING_ENABLE, all.state(1, 1))).toBe(1n);
+    expect(all.ack(VHOST_USER_SET_FEATURES, { kind: "u64", value: FEATURES })).toBe(0n);
+    expect(all.ack(VHOST_USER_SET_VRING_ENABLE, all.state(1, 1))).toBe(0n);
   });
 
   test("the first start leaves the ring disabled at KICK, and so does a restart: SET_FEATURES clears it (2.5)", () => {
     const all = kicked();
     expect(all.vring(1).enabled).toBe(0);
-    enable(all, 1, 1);
+    all.enable(1, 1);
     all.send(VHOST_USER_SET_FEATURES, { kind: "u64", value: FEATURES });
     all.control.run();
     expect(all.vring(1).enabled).toBe(0);
@@ -177,7 +177,7 @@ describe("worker (4.2)", () => {
     all.offer(1, "one");
     all.kick(1);
     all.workers[0]!.run();
-    enable(all, 1, 1);
+    all.enable(1, 1);
     all.settle();
     expect(all.usedIdx(1)).toBe(0);
     expect(all.roundTrip(1, "two")).toBe(false); // two at once: used.idx goes from 0 to 2
@@ -186,7 +186,7 @@ describe("worker (4.2)", () => {
 
   test("W5: lock, scan, process, used element, used index, call, all in one hold", () => {
     const all = kicked();
-    enable(all, 1, 1);
+    all.enable(1, 1);
     all.workers[0]!.run();
     all.offer(1);
     all.kick(1);
@@ -211,12 +211,12 @@ describe("worker (4.2)", () => {
 
   test("6: the ring's mutex is held for the whole batch: a message for this ring waits, one for another does not", () => {
     const all = kicked();
-    enable(all, 1, 1);
+    all.enable(1, 1);
     all.offer(1);
     all.workers[0]!.run("q1.used.idx");
-    enable(all, 0, 1);
+    all.enable(0, 1);
     expect(all.vring(0).enabled).toBe(1);
-    enable(all, 1, 0);
+    all.enable(1, 0);
     expect(all.control.next).toBe("q1.lock.lock");
     expect(all.control.step()).toBe(false);
     all.workers[0]!.run();
@@ -227,7 +227,7 @@ describe("worker (4.2)", () => {
   test("6: without EVENT_IDX one pass over what avail.idx said; with it, until avail.idx = next_avail", () => {
     const served = (features: bigint) => {
       const all = kicked(features);
-      enable(all, 1, 1);
+      all.enable(1, 1);
       all.workers[0]!.run();
       all.offer(1, "one");
       all.kick(1);
@@ -243,7 +243,7 @@ describe("worker (4.2)", () => {
 
   test("6: enable_notification names the next entry, then looks again", () => {
     const all = kicked(FEATURES | EVENT_IDX);
-    enable(all, 1, 1);
+    all.enable(1, 1);
     all.offer(1);
     const steps = all.workers[0]!.run();
     const at = steps.indexOf("q1.avail_event");
@@ -258,7 +258,7 @@ describe("worker (4.2)", () => {
 
   test("6: without EVENT_IDX every used buffer is signalled, whatever avail.flags says", () => {
     const all = kicked();
-    enable(all, 1, 1);
+    all.enable(1, 1);
     all.view.setUint16(all.areas(1).avail, VIRTQ_AVAIL_F_NO_INTERRUPT, true);
     all.offer(1);
     all.workers[0]!.run();
@@ -268,7 +268,7 @@ describe("worker (4.2)", () => {
   test("W3: EAGAIN ends the worker, for all queues, and nothing reports it on the wire", () => {
     const all = kicked();
     all.start(0);
-    enable(all, 1, 1);
+    all.enable(1, 1);
     all.kick(1);
     const worker = all.workers[0]!;
     worker.step(); // epoll_wait has returned the event
@@ -282,7 +282,7 @@ describe("worker (4.2)", () => {
   /** The worker has read and found the ring enabled; before it locks the ring again, GET_VRING_BASE stops it. */
   function stoppedInBetween(features: bigint): Rig {
     const all = kicked(features);
-    enable(all, 1, 1);
+    all.enable(1, 1);
     const worker = all.workers[0]!;
     worker.run("q1.lock.unlock");
     worker.step();
@@ -307,7 +307,7 @@ describe("worker (4.2)", () => {
   test("W2, W3: the list goes stale: where kick is None by now nothing is read, and `enabled` decides all the same", () => {
     const all = kicked(FEATURES | EVENT_IDX);
     all.start(0, { count: 0 });
-    enable(all, 1, 1);
+    all.enable(1, 1);
     all.workers[0]!.run();
     all.kick(0);
     all.kick(1);

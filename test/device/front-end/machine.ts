@@ -5,7 +5,7 @@
 import type { Variant } from "../../../device/back-end/back-end.js";
 import { DeviceCfg } from "../../../device/front-end/device-cfg.js";
 import type { FrontEndVariant } from "../../../device/front-end/variants.js";
-import { VhostUserFrontEnd } from "../../../device/front-end/vhost-user.js";
+import { type FrontEndParts, VhostUserFrontEnd } from "../../../device/front-end/vhost-user.js";
 import { VirtioPci, type VirtioPciOptions } from "../../../device/front-end/virtio-pci.js";
 import { Channel } from "../../../device/vhost-user/channel.js";
 import { encode, isRefused, type Message } from "../../../device/vhost-user/message.js";
@@ -50,7 +50,9 @@ export class Machine {
   constructor(
     frontEnd: FrontEndVariant,
     backEnd: Variant,
-    options: { enableAt?: VirtioPciOptions["enableAt"]; queueSize?: number } = {},
+    options: Partial<
+      Pick<FrontEndParts, "queueSize" | "memory" | "kickCount"> & Pick<VirtioPciOptions, "enableAt">
+    > = {},
   ) {
     this.rig = new Rig(backEnd);
     this.channel = new RecordingChannel(this.rig.toBackEnd, this.rig.toFrontEnd);
@@ -62,6 +64,8 @@ export class Machine {
       backendReqFd: this.rig.socketFd,
       notifiers: this.rig.queues,
       variant: frontEnd,
+      memory: options.memory ?? "slots",
+      kickCount: options.kickCount ?? 1, // 2.1: QEMU's
       config: new DeviceCfg(new Uint8Array(40)),
       queueSize: options.queueSize ?? 128, // QEMU's default
       note,

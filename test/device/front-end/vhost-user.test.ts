@@ -61,6 +61,17 @@ describe("eventfds (2.1)", () => {
     expect(m.notes).toEqual([]);
   });
 
+  test("10, G6: a front-end that does not charge it: born with 0, the back-end's epoll is not woken", () => {
+    const m = powered(undefined, BACK_END_VARIANTS["rust-0.10"], { kickCount: 0 });
+    m.start();
+    m.settle();
+    expect(m.rig.workers[0]!.steps).toEqual([]);
+    m.rig.offer(1);
+    m.notify(1);
+    m.settle();
+    expect(m.rig.usedIdx(1)).toBe(1);
+  });
+
   test("what is left in it at the stop is cleared; the next start has a new one, again with count 1", () => {
     const m = powered();
     m.start();
@@ -180,8 +191,10 @@ describe("enable-at queue-enable", () => {
   });
 });
 
-describe.each(Object.entries(BACK_END_VARIANTS))("P8 reset with requests in flight: %s", (_name, backEnd) => {
-  test.each(Object.keys(FRONT_END_VARIANTS) as (keyof typeof FRONT_END_VARIANTS)[])(
+describe.each(Object.entries(BACK_END_VARIANTS))("P8 reset with requests in flight: %s", (name, backEnd) => {
+  const frontEnds = Object.keys(FRONT_END_VARIANTS) as (keyof typeof FRONT_END_VARIANTS)[];
+  // qemu-7.1 with rust-0.12 has no requests in flight: its rings are never enabled (messages.test.ts).
+  test.each(frontEnds.filter((frontEnd) => !(frontEnd === "qemu-7.1" && name === "rust-0.12")))(
     "%s: status reads 0 only when the data plane is quiet, and nothing is written after that",
     (frontEnd) => {
       const m = powered(FRONT_END_VARIANTS[frontEnd], backEnd);

@@ -6,7 +6,7 @@ import asc from "assemblyscript/asc";
 import { describe, expect, it } from "vitest";
 import { World } from "../../../host/explore/execution.js";
 import { search } from "../../../host/explore/visited.js";
-import type { Scenario } from "../../../host/scenario/scenario.js";
+import { FRONT_END_DEFAULTS, type Scenario } from "../../../host/scenario/scenario.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 
 interface Driver {
@@ -111,7 +111,7 @@ function buffer(at: usize, bytes: usize, length: u32, flags: i32): void {
 
 async function compile(source: string): Promise<WebAssembly.Module> {
   let module: WebAssembly.Module | undefined;
-  const { error, stderr } = await asc.main([ENTRY, "--target", "guest-explored"], {
+  const { error, stderr } = await asc.main([ENTRY, "--target", "guest-explored", "--outFile", "driver.wasm"], {
     readFile(name) {
       if (name === ENTRY) return source;
       try {
@@ -132,7 +132,7 @@ const SCENARIO: Scenario = {
   guest: "ovmf",
   frontEnd: "qemu-8.2",
   backEnd: "rekick",
-  enableAt: "driver-ok",
+  ...FRONT_END_DEFAULTS,
   delays: [],
   script: "first",
 };

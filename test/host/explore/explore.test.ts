@@ -26,6 +26,37 @@ describe("explore, first boot", () => {
     expect(BigInt(result.paths)).toBeGreaterThan(BigInt(result.executions));
   });
 
+  // protocol.md 10, anchors: "C virtiofsd (B0) never", whoever sits in front of it.
+  it.each(["qemu-7.1", "qemu-8.2", "qemu-8.2-no-reply-ack"] as const)(
+    "finds that c never hangs behind %s",
+    async (frontEnd) => {
+      expect(await explore(nodePlatform, { ...row("c"), frontEnd })).toMatchObject({
+        verdict: "never",
+        complete: true,
+      });
+    },
+  );
+
+  // The mail: "or performing a separate VHOST_USER_GET_FEATURES *exchange*".
+  it("finds that the other fix, GET_FEATURES as a fence, prevents the hang as well", async () => {
+    const fenced: Scenario = { ...row("fix"), frontEnd: "qemu-8.2-no-reply-ack" };
+    expect(await explore(nodePlatform, fenced)).toMatchObject({ verdict: "never", complete: true });
+  });
+
+  it("names the options of the front-end in its schedules, and replays them", async () => {
+    const { hangs } = await explore(nodePlatform, { ...row("seed"), memory: "table", kickCount: 0 });
+    const { schedule } = hangs[0]!;
+    expect(schedule).toMatch(/^ovmf:qemu-8.1:rust-0.10:driver-ok:first:memory-table:kick-count-0\/[a-z0-9]+$/);
+    const [explored] = await replay(nodePlatform, schedule, { threads: false, times: 1 });
+    expect(explored!.outcome).toBe("hang");
+    const messages = explored!.events.filter(({ name }) => name === "to-back-end.send").map(({ detail }) => detail);
+    expect(messages.some((detail) => detail.startsWith("SET_MEM_TABLE"))).toBe(true);
+    expect(explored!.events.filter(({ name }) => /kick.*create/.test(name)).map(({ detail }) => detail)).toEqual([
+      "count 0",
+      "count 0",
+    ]);
+  });
+
   it("finds the hang also where the ring messages leave in the queue_enable write", async () => {
     expect(await explore(nodePlatform, { ...row("seed"), enableAt: "queue-enable" })).toMatchObject({
       verdict: "can",
@@ -101,6 +132,8 @@ describe("replay", () => {
     ["", /no schedule/],
     ["ovmf:qemu-8.1:rust-0.10:driver-ok:first", /no schedule/],
     ["ovmf:qemu-8.1:rust-0.10:driver-ok:first/v1x", /no schedule/],
+    ["ovmf:qemu-8.1:rust-0.10:driver-ok/v1", /script "undefined"/],
+    ["ovmf:qemu-8.1:rust-0.10:driver-ok:first:memory-disk/v1", /option "memory-disk"/],
     ["ovmf:qemu-8.1:rust-0.10:driver-ok:first/z1", /no actor "z"|has an actor "z"/],
     ["ovmf:qemu-9.9:rust-0.10:driver-ok:first/v1", /front-end "qemu-9.9"/],
     ["ovmf:qemu-8.1:rust-0.10:driver-ok:first/d1", /step 1 of the schedule cannot happen/],

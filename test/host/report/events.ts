@@ -2,7 +2,7 @@
 
 import type { TraceEvent } from "../../../vm/sync/trace.js";
 
-const op = (at: number, actor: string, name: string, detail = "", result = 0): TraceEvent => ({
+export const op = (at: number, actor: string, name: string, detail = "", result = 0): TraceEvent => ({
   kind: "op",
   actor,
   at,
@@ -10,7 +10,7 @@ const op = (at: number, actor: string, name: string, detail = "", result = 0): T
   detail,
   result,
 });
-const note = (at: number, actor: string, name: string, detail: string): TraceEvent => ({
+export const note = (at: number, actor: string, name: string, detail: string): TraceEvent => ({
   kind: "note",
   actor,
   at,

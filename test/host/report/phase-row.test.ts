@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { broken, expectationOf, phaseRows } from "../../../host/report/phase-row.js";
 import type { PhaseCount } from "../../../host/scenario/outcome.js";
-import { ROWS, type Scenario } from "../../../host/scenario/scenario.js";
+import { FRONT_END_DEFAULTS, ROWS, type Scenario } from "../../../host/scenario/scenario.js";
 
 const scenario = (change: Partial<Scenario> = {}): Scenario => ({
   guest: "ovmf",
   frontEnd: "qemu-8.1",
   backEnd: "rust-0.10",
-  enableAt: "driver-ok",
+  ...FRONT_END_DEFAULTS,
   script: "first",
   delays: [],
   ...change,
@@ -34,6 +34,8 @@ describe("what is expected of a scenario", () => {
   it("is nothing for the published pair under other conditions than the published ones", () => {
     expect(expectationOf(scenario({ delays: [{ point: "before-kick", micros: 50 }] }))).toBeUndefined();
     expect(expectationOf(scenario({ enableAt: "queue-enable" }))).toBeUndefined();
+    expect(expectationOf(scenario({ memory: "table" }))).toBeUndefined();
+    expect(expectationOf(scenario({ kickCount: 0 }))).toBeUndefined();
   });
 
   it("is nothing for a pair of no row", () => {

@@ -32,6 +32,12 @@ describe("boots on real threads, no delays", () => {
     if (id !== "fix") expect(counts.first.otherHangs).toEqual({});
   });
 
+  it("comes to an end where hardly any first boot gets as far as a reboot", async () => {
+    const scenario: Scenario = { ...row("seed"), frontEnd: "qemu-7.1", backEnd: "rust-0.12" };
+    const { counts } = await runBoots(nodePlatform, scenario, { boots: 5, enough: 5 });
+    expect(counts.first.boots).toBe(5);
+  });
+
   it("a traced hang shows the kick consumed before the ENABLE was applied", async () => {
     const { hangs } = await runBoots(
       nodePlatform,

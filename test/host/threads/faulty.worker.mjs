@@ -14,7 +14,8 @@ function openHostDir(path) {
   const openFile = backing.open.bind(backing);
   backing.open = (...args) => {
     const file = openFile(...args);
-    return typeof file === "number" ? file : { read: () => -EIO, close: () => file.close() };
+    if (typeof file !== "number") file.read = () => -EIO;
+    return file;
   };
   return backing;
 }

@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { BACK_ENDS, type GuestName, type Scenario } from "../../../host/scenario/scenario.js";
+import { BACK_ENDS, type GuestName } from "../../../host/scenario/occupants.js";
+import { FRONT_END_DEFAULTS, type Scenario } from "../../../host/scenario/scenario.js";
 import { bootOnce } from "../../../host/threads/boot-once.js";
 import { Lab } from "../../../host/threads/lab.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
@@ -25,7 +26,7 @@ const scenario = (guest: GuestName, backEnd: Scenario["backEnd"]): Scenario => (
   guest,
   frontEnd: "qemu-8.2", // a front-end that waits for ENABLE: none of these pairs can hang
   backEnd,
-  enableAt: "driver-ok",
+  ...FRONT_END_DEFAULTS,
   delays: [],
   script: "first",
 });

@@ -65,7 +65,6 @@ afterEach(() => shared.close());
 describe("Steering.stop", () => {
   it.each<[string, Script, (() => void)?]>([
     ["a receiver", ["receive"]],
-    ["poll for reading", ["readable"]],
     ["a sender, the buffer full", ["send"], () => shared.stream.send(Uint8Array.of(1)).attempt()],
     ["a writer, the lock held", ["lock"], () => shared.lock.readLock().attempt()],
     ["a reader, the lock held", ["readLock"], () => shared.lock.lock().attempt()],

@@ -41,9 +41,6 @@ const SCRIPTS = {
   *receive() {
     yield* stream.receive(1);
   },
-  *readable() {
-    yield* stream.readable();
-  },
   *send() {
     yield* stream.send(new Uint8Array(4096));
   },
