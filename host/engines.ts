@@ -10,6 +10,7 @@ import type {
   ReplayResult,
 } from "./scenario/outcome.js";
 import type { Scenario } from "./scenario/scenario.js";
+import type { Input } from "./threads/lab.js";
 
 export interface Engines {
   /** Boots and reboots on real threads until the limits are reached. */
@@ -20,7 +21,8 @@ export interface Engines {
   ): Promise<BootsResult>;
 
   /**
-   * Boots once with a share; the console is live, and a promise holds the guest back until it is settled.
+   * Boots once with a share; the console is live, and a promise holds the guest back until it is settled. Its input is
+   * read as the guest reads it.
    * @param onTrace makes it trace; told what was recorded, also of a machine that hangs
    * @returns the guest's exit code. Throws UserError for a bad share.
    */
@@ -28,7 +30,11 @@ export interface Engines {
     scenario: Scenario,
     share: string,
     guestArgs: readonly string[],
-    console: { stdout(bytes: Uint8Array): void | Promise<void>; stderr(bytes: Uint8Array): void | Promise<void> },
+    console: {
+      stdout(bytes: Uint8Array): void | Promise<void>;
+      stderr(bytes: Uint8Array): void | Promise<void>;
+      readonly stdin?: Input;
+    },
     onTrace?: (recording: Recording) => void,
   ): Promise<number>;
 

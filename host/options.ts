@@ -16,9 +16,9 @@ export function addOptions(command: Command, ...options: readonly Option[]): Com
   return options.reduce((to, option) => to.addOption(option), command);
 }
 
-export function seatOptions(): Option[] {
+export function seatOptions(guest = DEFAULT_SEATS.guest): Option[] {
   return [
-    new Option("--guest <guest>", "who takes the guest's seat").choices(GUESTS).default(DEFAULT_SEATS.guest),
+    new Option("--guest <guest>", "who takes the guest's seat").choices(GUESTS).default(guest),
     new Option("--front-end <vmm>", "who takes the front-end's seat; ioctl goes with kernel")
       .choices(FRONT_ENDS)
       .default(DEFAULT_SEATS.frontEnd),

@@ -10,11 +10,14 @@ import type { Engines } from "./engines.js";
 import { LabError, UserError } from "./errors.js";
 import { version } from "./package.js";
 import type { Output } from "./report/output.js";
+import type { Input } from "./threads/lab.js";
 
 /** What a command gets. It answers with its exit code. */
 export interface Context {
   readonly engines: Engines;
   readonly output: Output;
+  /** Standard input. */
+  readonly input: Input;
   finish(exitCode: number): void;
 }
 
@@ -24,9 +27,14 @@ const EXIT_USAGE = 2;
 const EXIT_BUG = 70;
 
 /** @param argv what follows the program's name. @returns the exit code */
-export async function run(argv: readonly string[], engines: Engines, output: Output): Promise<number> {
+export async function run(
+  argv: readonly string[],
+  engines: Engines,
+  output: Output,
+  input: Input = [],
+): Promise<number> {
   let exitCode = 0;
-  const context: Context = { engines, output, finish: (code) => (exitCode = code) };
+  const context: Context = { engines, output, input, finish: (code) => (exitCode = code) };
   try {
     await createProgram(context).parseAsync(argv, { from: "user" });
     return exitCode;

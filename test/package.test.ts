@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { GUESTS } from "../host/scenario/occupants.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string): string => readFileSync(`${ROOT}/${path}`, "utf8");
@@ -48,8 +49,7 @@ describe("the package", () => {
     WORKER,
     "dist/wasm/ring.wasm",
     "dist/wasm/driver.wasm",
-    "dist/wasm/ovmf.wasm",
-    "dist/wasm/ovmf.explored.wasm",
+    ...GUESTS.flatMap((guest) => [`dist/wasm/${guest}.wasm`, `dist/wasm/${guest}.explored.wasm`]),
   ])("holds %s", (path) => {
     expect(files).toContain(path);
   });

@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { GUESTS } from "../host/scenario/occupants.js";
 
 const PREFIX = 0xfe;
 const LAST_OPCODE = 0x4e;
@@ -28,8 +29,6 @@ function atomics(name: string): number[] {
     .filter((at) => bytes[at + 1]! <= LAST_OPCODE && bytes[at + 2] === alignment(bytes[at + 1]!))
     .map((at) => bytes[at + 1]!);
 }
-
-const GUESTS = ["ovmf", "linux", "linux-probe"];
 
 it.each([...GUESTS, ...GUESTS.map((guest) => `${guest}.explored`)])(
   "%s.wasm waits for nothing and reaches no shared word itself",

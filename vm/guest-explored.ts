@@ -3,7 +3,7 @@
 // never suspend.
 
 import type { Actor } from "./sync/op.js";
-import { fdWrite, type GuestConsole } from "./wasi-console.js";
+import { fdRead, fdWrite, type GuestConsole } from "./wasi-console.js";
 import { type Exits, GuestFault } from "./vcpu.js";
 
 /** Where asyncify keeps the guest's stack while it is suspended: in the hole between the two RAM regions. */
@@ -61,6 +61,7 @@ export function* runExploredGuest(
     wasi_snapshot_preview1: {
       ...argumentCalls(bytes, ["firmware", ...args]),
       fd_write: fdWrite(bytes, guestConsole),
+      fd_read: fdRead(bytes, guestConsole),
       proc_exit(code: number): never {
         throw new ProcExit(code);
       },

@@ -3,7 +3,7 @@
 
 import { init, WASI } from "@wasmer/wasi";
 import type { Actor } from "./sync/op.js";
-import { fdWrite, type GuestConsole } from "./wasi-console.js";
+import { fdRead, fdWrite, type GuestConsole } from "./wasi-console.js";
 import { type Exits, GuestFault } from "./vcpu.js";
 
 /** Call once a thread, before the first guest. */
@@ -52,6 +52,7 @@ export function runWasiGuest(
       wasi_snapshot_preview1: {
         ...imports.wasi_snapshot_preview1,
         fd_write: keep(fdWrite(bytes, guestConsole)),
+        fd_read: keep(fdRead(bytes, guestConsole)),
       },
       env: { memory, ...env },
     } as WebAssembly.Imports);

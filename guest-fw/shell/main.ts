@@ -3,7 +3,7 @@
 //   shell                  asks for commands on standard error and takes them from standard input, a line each
 //   shell COMMAND ARG...   does one command
 //
-// Commands: see USAGE. Exit codes: 0; 1 when the one command or the device fails; 2 for wrong usage. Failures are a line
+// Commands: COMMANDS below. Exit codes: 0; 1 when the one command or the device fails; 2 for wrong usage. Failures are a line
 // each on standard error.
 
 import { EINVAL } from "../../device/spec/errno";
@@ -26,8 +26,9 @@ import { df, stat } from "./info";
 import { mkdir, mv, rm } from "./names";
 import { Share } from "./share";
 
-const USAGE =
-  "shell [ls [PATH] | cat PATH | stat PATH | write PATH | cp FROM TO | mv FROM TO | mkdir PATH | rm PATH | df | bulk N]";
+const COMMANDS =
+  "ls [PATH] | cat PATH | stat PATH | write PATH | cp FROM TO | mv FROM TO | mkdir PATH | rm PATH | df | bulk N";
+const USAGE = "shell [" + COMMANDS + "]";
 
 const PROMPT = "share> ";
 
@@ -57,7 +58,7 @@ function converse(share: Share): void {
     if (words.length == 0) continue;
     if (words.length == 1 && words[0].toString() == "exit") return;
     if (isCommand(words)) run(share, words);
-    else say("usage: " + USAGE.substring(6) + " or exit");
+    else say("usage: " + COMMANDS + " | exit");
   }
 }
 

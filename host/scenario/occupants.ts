@@ -35,6 +35,12 @@ const GUEST = {
     certainty: "read",
     source: "the same driver; what drivers of other devices do (rust-vmm/vhost#247)",
   },
+  shell: {
+    standsFor: "Linux's virtio_fs driver, and a shell on the mounted share",
+    does: "as linux, mounted at once; reads and writes files by command, one or a line each",
+    certainty: "read",
+    source: "the same driver; its requests as fs/fuse makes them, without caches",
+  },
 } as const satisfies Record<string, Occupant>;
 
 const FRONT_END = {

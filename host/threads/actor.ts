@@ -13,6 +13,7 @@ import type { RunGuest } from "../scenario/catalog/script.js";
 import { DELAY_POINTS } from "../scenario/delays.js";
 import { System } from "../scenario/system.js";
 import { ConsoleFlow } from "./flow.js";
+import { ConsoleInput } from "./input.js";
 import { type ActorApi, type ActorResult, BOOT_NOTE, type Job, type Setup, type VcpuResult } from "./job.js";
 
 export interface ActorPlatform {
@@ -27,7 +28,7 @@ export function createActor({ openHostDir, clock }: ActorPlatform): ActorApi {
   let index: number;
   let guestConsole: Parameters<ActorApi["setup"]>[2];
 
-  function begin(job: Job): { system: System; performer: ThreadPerformer; flow: ConsoleFlow } {
+  function begin(job: Job) {
     const sync = new SyncMemory(setup.sync);
     const ring = new WebAssembly.Instance(setup.ring, { env: { memory: setup.memory } }).exports;
     const backing = (): Backing =>
@@ -37,6 +38,7 @@ export function createActor({ openHostDir, clock }: ActorPlatform): ActorApi {
     const note = job.trace ? (name: string, detail: string) => performer?.note(name, detail) : undefined;
     const system = new System(sync, setup.memory, ring as unknown as RingExports, job.scenario, backing, note);
     const flow = new ConsoleFlow(sync);
+    const input = new ConsoleInput(sync, setup.input);
     const record = index === 0 ? system.vcpu : system.loops[index - 1]!.record;
     const { trace, schedule } = job;
     performer = new ThreadPerformer(system.steering, record, index, {
@@ -45,7 +47,7 @@ export function createActor({ openHostDir, clock }: ActorPlatform): ActorApi {
       clock,
       delays: delaysOf(job, record.actor),
     });
-    return { system, performer, flow };
+    return { system, performer, flow, input };
   }
 
   return {
@@ -57,21 +59,22 @@ export function createActor({ openHostDir, clock }: ActorPlatform): ActorApi {
     },
 
     runVcpu(job): VcpuResult {
-      const { system, performer, flow } = begin(job);
-      const { machine } = system;
+      const { system, performer, flow, input } = begin(job);
+      const { machine, steering } = system;
       let completed = 0;
       let exitCode = 0;
       let printed = 0;
       const print = (fd: 1 | 2) => (bytes: Uint8Array) => {
         printed += bytes.length;
         guestConsole(fd, bytes);
-        flow.sent(bytes.length, () => system.steering.stopping);
+        flow.sent(bytes.length, () => steering.stopping);
       };
       // On this thread a guest runs to its end within one step of the script: its exits are performed inside it.
       const guest: RunGuest = function* (exits) {
         exitCode = runWasiGuest(setup.guest, setup.memory, exits, (exit) => performer.run(exit), job.guestArgs, {
           stdout: print(1),
           stderr: print(2),
+          stdin: (most) => input.take(most, () => steering.stopping),
         });
       };
       performer.record.publish(ActorState.RUNNING);

@@ -4,16 +4,17 @@ import { HostDirBacking } from "../../device/fuse/backing/host-dir.js";
 import { LabError, UserError } from "../errors.js";
 import type { Recording } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";
-import { Lab } from "./lab.js";
+import { type Input, Lab } from "./lab.js";
 import { nodePlatform } from "./spawn.js";
 
 /** Guest RAM: room for the firmware's 1 MiB read buffer many times over. */
 const RAM_BYTES = 64 * 1024 * 1024;
 
-/** Where the guest's output goes; a promise holds the guest back until it is out. */
+/** Where the guest's output goes, a promise holds the guest back until it is out; and where its input comes from. */
 export interface HostConsole {
   stdout(bytes: Uint8Array): void | Promise<void>;
   stderr(bytes: Uint8Array): void | Promise<void>;
+  readonly stdin?: Input;
 }
 
 /**
@@ -45,6 +46,7 @@ export async function bootOnce(
         schedule: [],
       },
       (fd, bytes) => (fd === 1 ? hostConsole.stdout(bytes) : hostConsole.stderr(bytes)),
+      hostConsole.stdin,
     );
     const { events, dropped, hang } = life;
     onTrace?.({ events, ...(dropped && { dropped }), ...(hang && { report: hang }) });

@@ -13,6 +13,8 @@ export interface Setup {
   readonly memory: WebAssembly.Memory;
   readonly ring: WebAssembly.Module;
   readonly guest: WebAssembly.Module;
+  /** What ConsoleInput is over. */
+  readonly input: SharedArrayBuffer;
 }
 
 /** One life of a machine, from power-on. The same for all its actors. */

@@ -12,6 +12,7 @@ import type { Scenario } from "../scenario/scenario.js";
 import { System, VCPU } from "../scenario/system.js";
 import { diagnose, stuck } from "../scenario/verdict.js";
 import { ConsoleFlow } from "./flow.js";
+import { ConsoleInput } from "./input.js";
 import type { ActorResult, Job, VcpuResult } from "./job.js";
 import type { Platform, Spawned } from "./platform.js";
 
@@ -29,12 +30,16 @@ export interface Life extends Trace {
   readonly undecided: boolean;
 }
 
+/** What a guest reads from, in pieces; a guest that waits for the next one waits for a person. */
+export type Input = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
 export type Print = (fd: 1 | 2, bytes: Uint8Array) => void | Promise<void>;
 
 interface View {
   readonly sync: SyncMemory;
   readonly system: System;
   readonly flow: ConsoleFlow;
+  readonly input: ConsoleInput;
 }
 
 interface Modules {
@@ -44,6 +49,7 @@ interface Modules {
 
 export class Lab {
   readonly #sync = new SharedArrayBuffer(SyncMemory.BYTES);
+  readonly #input = new SharedArrayBuffer(ConsoleInput.BYTES);
   readonly #memory: WebAssembly.Memory;
   readonly #workers: Spawned[] = [];
   #modules: Modules | undefined;
@@ -60,11 +66,14 @@ export class Lab {
     this.#memory = GuestMemory.allocate(ramBytes);
   }
 
-  /** One life of a machine: new RAM, new devices, new back-end. */
-  async live(job: Job, print: Print = () => {}): Promise<Life> {
+  /**
+   * One life of a machine: new RAM, new devices, new back-end.
+   * @param stdin what the guest reads; when the guest has ended, nobody asks for more of it
+   */
+  async live(job: Job, print: Print = () => {}, stdin: Input = []): Promise<Life> {
     const modules = await this.#load();
     GuestMemory.clear(this.#memory);
-    const { sync, system, flow } = this.#view(job.scenario, modules.ring);
+    const { sync, system, flow, input } = this.#view(job.scenario, modules.ring);
     sync.clear();
     const workers = await this.#actors(1 + system.loops.length, modules);
     const [first, ...others] = workers as [Spawned, ...Spawned[]];
@@ -72,17 +81,24 @@ export class Lab {
     this.#print = printer.take;
     const loops = others.map(({ api, settle }) => settle(api.runLoop(job)));
     const vcpu = first.settle(first.api.runVcpu(job) as Promise<VcpuResult>);
-    const verdict = await watch(system, vcpu, [vcpu, ...loops]);
+    let over = false;
+    let inputError: unknown;
+    const fed = feed(input, stdin, () => over);
+    fed.catch((error: unknown) => (inputError = error));
+    const verdict = await watch(system, input, vcpu, [vcpu, ...loops, fed]);
+    over = true;
     // Decided while nobody moved; the picture is taken before anybody is woken.
     const hang = verdict && verdict !== "undecided" ? diagnose(system, verdict, "first", 1) : undefined;
     system.steering.stop();
     flow.release();
+    input.release();
     const settled = await Promise.allSettled([vcpu, ...loops]);
     const failed = settled.findIndex((each) => each.status === "rejected");
     if (failed >= 0) {
       const actor = failed === 0 ? VCPU : system.loops[failed - 1]!.name;
       throw labError(actor, (settled[failed] as PromiseRejectedResult).reason);
     }
+    if (inputError !== undefined) throw new LabError(`standard input: ${(inputError as Error).message}`);
     const results = settled.map((each) => (each as PromiseFulfilledResult<VcpuResult>).value);
     const { completed, exitCode, printed } = results[0]!;
     await printer.out(printed);
@@ -118,7 +134,7 @@ export class Lab {
       const system = new System(sync, this.#memory, ring as unknown as RingExports, scenario, () => {
         throw new Error("the main thread serves nothing");
       });
-      this.#seen = { sync, system, flow: new ConsoleFlow(sync) };
+      this.#seen = { sync, system, flow: new ConsoleFlow(sync), input: new ConsoleInput(sync, this.#input) };
     }
     return this.#seen;
   }
@@ -127,7 +143,7 @@ export class Lab {
     while (this.#workers.length < count) {
       const worker = this.platform.spawnActor(this.#workers.length);
       this.#workers.push(worker);
-      const setup = { sync: this.#sync, memory: this.#memory, ...modules };
+      const setup = { sync: this.#sync, memory: this.#memory, input: this.#input, ...modules };
       const guestConsole = proxy((fd: 1 | 2, bytes: Uint8Array) => this.#print(fd, bytes));
       await worker.settle(worker.api.setup(setup, this.#workers.length - 1, guestConsole) as Promise<void>);
     }
@@ -162,6 +178,18 @@ class Printer {
   }
 }
 
+/** Hands a life's input over, as fast as the guest takes it. */
+async function feed(input: ConsoleInput, pieces: Input, over: () => boolean): Promise<void> {
+  for await (const piece of pieces) {
+    for (let rest = piece; rest.length > 0; ) {
+      if (over()) return;
+      rest = rest.subarray(input.put(rest));
+      if (rest.length > 0) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    }
+  }
+  if (!over()) input.end();
+}
+
 /** What the actors recorded, from where all of them have a record: what one gave and another took are both in it. */
 function joined(actors: readonly string[], results: readonly ActorResult[]): Trace {
   const begins = results.map(({ events, dropped }) => (dropped > 0 ? events[0]!.at : Number.NEGATIVE_INFINITY));
@@ -178,6 +206,7 @@ function joined(actors: readonly string[], results: readonly ActorResult[]): Tra
 /** Looks until the guest's boots are over, an actor failed, a hang is decided, or nothing can be said. */
 async function watch(
   system: System,
+  input: ConsoleInput,
   vcpu: Promise<unknown>,
   actors: readonly Promise<unknown>[],
 ): Promise<ReturnType<typeof stuck> | "undecided"> {
@@ -201,7 +230,7 @@ async function watch(
     const positions = stuck(system);
     if (positions) return positions;
     const now = movement(system);
-    if (now !== moved) {
+    if (now !== moved || input.waiting) {
       moved = now;
       since = performance.now();
     } else if (performance.now() - since > WATCHDOG_MS) return "undecided";

@@ -13,6 +13,7 @@ const GUESTS: Readonly<Record<string, { readonly env: readonly string[]; readonl
   ovmf: { env: [...ACCESSES, "stall"], wasi: WASI },
   linux: { env: [...ACCESSES, "sleep", "wfi"], wasi: WASI },
   "linux-probe": { env: [...ACCESSES, "sleep", "wfi"], wasi: WASI },
+  shell: { env: [...ACCESSES, "sleep", "wfi"], wasi: [...WASI, "fd_read"] },
 };
 
 const share = () =>
@@ -89,6 +90,7 @@ describe("a boot", () => {
       ["linux", []],
       ["linux", ["reads", "3", "d/f"]],
       ["linux-probe", []],
+      ["shell", ["cat", "d/f"]],
     ] as const) {
       const plain = new FakeLinuxMachine({ serve: share().serve });
       const suspended = new FakeLinuxMachine({ serve: share().serve });

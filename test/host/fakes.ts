@@ -61,7 +61,7 @@ export interface Ran {
 export async function runWith(
   engines: Partial<Engines>,
   argv: readonly string[],
-  { colors = false, columns = 120 } = {},
+  { colors = false, columns = 120, input = [] as readonly Uint8Array[] } = {},
 ): Promise<Ran> {
   const written: Record<"data" | "talk", Uint8Array[]> = { data: [], talk: [] };
   const output: Output = {
@@ -72,7 +72,7 @@ export async function runWith(
     progress: undefined,
   };
   const all: Engines = { runBoots: notFaked, bootOnce: notFaked, explore: notFaked, replay: notFaked, ...engines };
-  const exitCode = await run(argv, all, output);
+  const exitCode = await run(argv, all, output, input);
   const text = (chunks: readonly Uint8Array[]): string => Buffer.concat(chunks).toString();
   return { exitCode, data: text(written.data), talk: text(written.talk) };
 }

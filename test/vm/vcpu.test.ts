@@ -18,6 +18,17 @@ function vcpu() {
 }
 
 describe("exits", () => {
+  it("sleep is one step that waits for nobody, touches nothing, and takes its time on a thread only", () => {
+    const op = vcpu().exits.sleep(-1).next().value as Op;
+    expect([op.enabled(), op.footprint, op.eager, op.takesMicros]).toEqual([
+      true,
+      { reads: [], writes: [] },
+      true,
+      0xffffffff,
+    ]);
+    expect(op.attempt()).toBe(0);
+  });
+
   it("wfi gives the pending interrupts as bits, and waits while there are none", () => {
     const { irq, exits } = vcpu();
     run(irq.raise(2)[Symbol.iterator]());

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { fdWrite } from "../../vm/wasi-console.js";
+import { fdRead, fdWrite } from "../../vm/wasi-console.js";
 
 const SUCCESS = 0;
 const EBADF = 8;
@@ -129,6 +129,84 @@ describe("fd_write (WASI preview1)", () => {
         },
       ),
       { seed: 10, numRuns: 1000 },
+    );
+    expect(Object.keys(seen)).toEqual([`${SUCCESS}`, `${EFAULT}`]);
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(50);
+  });
+});
+
+describe("fd_read (WASI preview1)", () => {
+  /** A guest's memory of 4 KiB, and what its input was asked for. */
+  function reader(input: Uint8Array | undefined) {
+    const bytes = new Uint8Array(new SharedArrayBuffer(4096));
+    const view = new DataView(bytes.buffer);
+    const asked: number[] = [];
+    const stdin = (most: number): Uint8Array => {
+      asked.push(most);
+      return input!.subarray(0, most);
+    };
+    const read = fdRead(bytes, { stdout() {}, stderr() {}, ...(input && { stdin }) });
+    const vectors = (at: number, ...list: [number, number][]): void =>
+      list.forEach(([buf, length], i) => {
+        view.setUint32(at + 8 * i, buf, true);
+        view.setUint32(at + 8 * i + 4, length, true);
+      });
+    return { bytes, view, asked, read, vectors };
+  }
+
+  it("scatters what there is over the buffers, in one wait for all of them, and counts it", () => {
+    const { bytes, view, asked, read, vectors } = reader(Uint8Array.of(1, 2, 3, 4));
+    vectors(0x200, [0x10, 3], [0x20, 0], [0x30, 5]);
+    expect(read(0, 0x200, 3, 0x300)).toBe(SUCCESS);
+    expect([[...bytes.slice(0x10, 0x13)], [...bytes.slice(0x30, 0x35)]]).toEqual([
+      [1, 2, 3],
+      [4, 0, 0, 0, 0],
+    ]);
+    expect([view.getUint32(0x300, true), asked]).toEqual([4, [8]]);
+  });
+
+  it("reads nothing at the end, and where there is no input", () => {
+    for (const input of [new Uint8Array(), undefined]) {
+      const { view, read, vectors } = reader(input);
+      view.setUint32(0x300, 77, true);
+      vectors(0x200, [0x10, 3]);
+      expect(read(0, 0x200, 1, 0x300)).toBe(SUCCESS);
+      expect(view.getUint32(0x300, true)).toBe(0);
+    }
+  });
+
+  it("does not wait for no bytes", () => {
+    const { asked, read, vectors } = reader(Uint8Array.of(1));
+    vectors(0x200, [0x10, 0]);
+    expect([read(0, 0x200, 1, 0x300), read(0, 0x200, 0, 0x300), asked]).toEqual([SUCCESS, SUCCESS, []]);
+  });
+
+  it.each([1, 2, 3, -1])("descriptor %d is EBADF", (fd) => {
+    expect(reader(Uint8Array.of(1)).read(fd, 0x200, 0, 0x300)).toBe(EBADF);
+  });
+
+  it("is EFAULT, and takes no input, for any list, buffer or count outside memory", () => {
+    const wild = fc.oneof(fc.nat(4100), fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }));
+    const vector = fc.tuple(fc.oneof(fc.nat(4100), wild), fc.oneof(fc.nat(64), wild));
+    const seen = { [SUCCESS]: 0, [EFAULT]: 0 } as Record<number, number>;
+    fc.assert(
+      fc.property(
+        fc.array(vector, { maxLength: 4 }),
+        fc.oneof(fc.constant(0x800), wild),
+        fc.oneof(fc.nat(4), wild),
+        fc.oneof(fc.constant(0x900), wild),
+        (list, iovs, count, at) => {
+          const { bytes, asked, read, vectors } = reader(Uint8Array.of(9, 9, 9));
+          vectors(0x800, ...list);
+          const before = bytes.slice();
+          const errno = read(0, iovs, count, at);
+          seen[errno]!++;
+          if (errno === SUCCESS) return;
+          expect(asked).toEqual([]);
+          expect(bytes).toEqual(before);
+        },
+      ),
+      { seed: 11, numRuns: 1000 },
     );
     expect(Object.keys(seen)).toEqual([`${SUCCESS}`, `${EFAULT}`]);
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(50);

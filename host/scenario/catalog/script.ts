@@ -2,7 +2,7 @@
 // vCPU's actor, where QEMU's main loop and the guest meet under one lock.
 
 import type { Actor } from "../../../vm/sync/op.js";
-import type { Exits } from "../../../vm/vcpu.js";
+import type { Exit, Exits } from "../../../vm/vcpu.js";
 import type { System } from "../system.js";
 
 /** Runs the guest from its reset vector to its end, with the exits given. */
@@ -19,20 +19,20 @@ class GuestReset extends Error {
   override name = "GuestReset";
 }
 
-/** Boots, and has something happen when the guest first finds no answer to its request: then that is in flight. */
+/** Boots, and has something happen when the guest first waits for an answer to its request: then that is in flight. */
 export function* bootWhile(system: System, runGuest: RunGuest, happens: () => Actor): Actor {
   let happened = false;
   const { exits } = system.machine;
-  yield* runGuest({
-    ...exits,
-    *stall(...args) {
+  const waiting = (exit: Exit): Exit =>
+    function* (...args) {
       if (!happened) {
         happened = true;
         yield* happens();
       }
-      return yield* exits.stall(...args);
-    },
-  });
+      return yield* exit(...args);
+    };
+  // Firmware polls; a kernel sleeps.
+  yield* runGuest({ ...exits, stall: waiting(exits.stall), wfi: waiting(exits.wfi) });
 }
 
 /** Boots up to the moment at which the guest's request is in flight; there the machine is reset. */

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BACK_ENDS, type GuestName } from "../../../host/scenario/occupants.js";
 import { FRONT_END_DEFAULTS, type Scenario } from "../../../host/scenario/scenario.js";
+import { bootOnce } from "../../../host/threads/boot-once.js";
 import { Lab } from "../../../host/threads/lab.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 
@@ -73,5 +74,75 @@ describe.each(BACK_ENDS)("on real threads against %s", (backEnd) => {
     } finally {
       await lab.close();
     }
+  });
+});
+
+describe("the shell on real threads, before a host directory", () => {
+  let directory: string;
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), "vhostlab-test-"));
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  /** One boot, with the input in pieces that come one after the other. */
+  async function shell(backEnd: Scenario["backEnd"], args: readonly string[], input: readonly Uint8Array[] = []) {
+    const out: Uint8Array[] = [];
+    const err: Uint8Array[] = [];
+    const exitCode = await bootOnce(scenario("shell", backEnd), directory, args, {
+      stdout: (bytes) => void out.push(bytes),
+      stderr: (bytes) => void err.push(bytes),
+      stdin: input,
+    });
+    return { exitCode, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+  }
+
+  it.each(BACK_ENDS)("its commands do what they say (%s)", async (backEnd) => {
+    const input = [..."mkdir d\nwrite d/f\nsome text\n"].map((letter) => Buffer.from(letter));
+    expect(await shell(backEnd, [], input)).toEqual({ exitCode: 0, stdout: "", stderr: `${"share> ".repeat(3)}\n` });
+    expect(readFileSync(join(directory, "d", "f"), "latin1")).toBe("some text\n");
+
+    const lines = "cp d/f g\nmv g d/h\nls d\ncat d/h\nrm d/f\nrm d/h\nrm d\nls\n";
+    const { exitCode, stdout } = await shell(backEnd, [], [Buffer.from(lines)]);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "f\nh\nsome text\n" });
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it("copies megabytes in and within, byte for byte", async () => {
+    expect((await shell("rekick", ["write", "in"], [big])).exitCode).toBe(0);
+    expect((await shell("rekick", ["cp", "in", "copy"])).exitCode).toBe(0);
+    for (const name of ["in", "copy"]) expect(sha(readFileSync(join(directory, name)))).toBe(sha(big));
+    for (const name of ["in", "copy"]) rmSync(join(directory, name));
+  });
+
+  it("makes, renames, lists and removes files, both queues at work", async () => {
+    const { exitCode, stdout } = await shell("rekick", ["bulk", "200"]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^made 200\nrenamed 200\nlisted 200\nremoved 200\n/);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it("waits for a person as long as it takes: no verdict, and no watchdog", async () => {
+    // Longer than the machine is looked at between two verdicts many times over; the next piece comes when nothing moves.
+    async function* slowly(): AsyncGenerator<Uint8Array> {
+      for (const line of ["df\n", "ls\n"]) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        yield Buffer.from(line);
+      }
+    }
+    const stdin = slowly();
+    const quiet = { stdout() {}, stderr() {}, stdin };
+    expect(await bootOnce(scenario("shell", "rekick"), directory, [], quiet)).toBe(0);
+  });
+
+  it("an input that fails ends the machine with a LabError that says so", async () => {
+    // biome-ignore lint/correctness/useYield: it fails before its first piece
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      throw new Error("EISDIR");
+    }
+    const quiet = { stdout() {}, stderr() {}, stdin: broken() };
+    await expect(bootOnce(scenario("shell", "rekick"), directory, [], quiet)).rejects.toMatchObject({
+      name: "LabError",
+      message: "standard input: EISDIR",
+    });
   });
 });

@@ -88,6 +88,16 @@ describe("Steering.stop", () => {
     expect(shared.memory.peek(shared.log)).toBe(0);
   });
 
+  it("ends an actor in which time passes, and which was RUNNING all the while: no verdict would take it for stuck", async () => {
+    const HOUR = 3_600_000_000;
+    const outcome = shared.start(0, ["sleep", HOUR, 5]);
+    while (shared.word.peek() !== 5) await turn();
+    expect(shared.records[0]!.read()!.state).not.toBe(ActorState.BLOCKED);
+    shared.steering.stop();
+    expect(await outcome).toBe("stopped");
+    expect(shared.word.peek()).toBe(5);
+  });
+
   it("ends an actor that never waits", async () => {
     const outcome = shared.start(0, ["busy"]);
     await turn();
@@ -97,6 +107,13 @@ describe("Steering.stop", () => {
 });
 
 describe("waits on threads", () => {
+  it("time that passes ends by itself, and not before it has passed", async () => {
+    const began = performance.now();
+    expect(await shared.start(0, ["sleep", 20_000, 5])).toBe("done");
+    expect(shared.word.peek()).toBe(10);
+    expect(performance.now() - began).toBeGreaterThanOrEqual(20);
+  });
+
   it("no wake-up is lost: 10,000 rounds over two eventfds and doorbells; and no verdict comes before the end", async () => {
     const rounds = 10_000;
     shared.start(0, ["ping", rounds]);

@@ -4,7 +4,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Doorbell } from "../../../dist/vm/sync/doorbell.js";
 import { Lock } from "../../../dist/vm/sync/lock.js";
-import { Op } from "../../../dist/vm/sync/op.js";
+import { Op, passTime } from "../../../dist/vm/sync/op.js";
 import { Steering, ThreadPerformer, WaitRecord } from "../../../dist/vm/sync/perform.js";
 import { RamWords } from "../../../dist/vm/sync/ram.js";
 import { ByteStream } from "../../../dist/vm/sync/socket.js";
@@ -55,6 +55,11 @@ const SCRIPTS = {
   },
   *epollWait() {
     yield* bells[0].wait();
+  },
+  *sleep(micros, value) {
+    yield* word.store(value);
+    yield* passTime(micros);
+    yield* word.store(2 * value);
   },
   *poll(micros) {
     yield* words.poll(0, 0, micros);
