@@ -90,13 +90,19 @@ export function traceOption(what: string): Option {
 const MICROS: Readonly<Record<string, number>> = { us: 1, ms: 1_000, s: 1_000_000 };
 
 /** @param text `POINT=TIME`, for example `before-kick=50us` */
+/** Well below the watchdog of a machine in which nobody moves. */
+const MAX_DELAY_MICROS = 1_000_000;
+
 function parseDelay(text: string): Delay {
   const [, point = "", number, unit = ""] = /^([^=]*)=(\d+(?:\.\d+)?)(us|ms|s)$/.exec(text) ?? [];
   if (number === undefined) throw new InvalidArgumentError("Write POINT=TIME, with a TIME like 50us, 2ms or 1s.");
   if (!Object.hasOwn(DELAY_POINTS, point)) {
     throw new InvalidArgumentError(`No such point; there are ${Object.keys(DELAY_POINTS).join(", ")}.`);
   }
-  return { point, micros: Number(number) * MICROS[unit]! };
+  const micros = Number(number) * MICROS[unit]!;
+  if (micros > MAX_DELAY_MICROS)
+    throw new InvalidArgumentError("A delay is 1s at the most: beyond, nothing is decided.");
+  return { point, micros };
 }
 
 /** A whole number from 1. */

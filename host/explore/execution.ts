@@ -11,6 +11,7 @@ import { ActorState } from "../../vm/sync/perform.js";
 import type { TraceEvent } from "../../vm/sync/trace.js";
 import { SyncMemory } from "../../vm/sync/words.js";
 import { BOOT_RAM_BYTES, MEMORY_TREE } from "../scenario/boot-machine.js";
+import { LabError } from "../errors.js";
 import { SCRIPT } from "../scenario/catalog/index.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { System, VCPU } from "../scenario/system.js";
@@ -166,7 +167,11 @@ export class Execution {
   #vcpu(): Actor {
     const quiet = { stdout() {}, stderr() {} };
     const { guest, memory, scenario } = this.world;
-    return SCRIPT[scenario.script].run(this.system, (exits) => runExploredGuest(guest, memory, exits, [], quiet));
+    return SCRIPT[scenario.script].run(this.system, function* (exits) {
+      const exitCode = yield* runExploredGuest(guest, memory, exits, [], quiet);
+      // Nothing may be called answered that was not.
+      if (exitCode !== 0) throw new LabError(`a boot that does not hang fails: the guest's exit code is ${exitCode}`);
+    });
   }
 
   /** Local code up to the next op. A loop actor whose round is over begins another, with nothing left of the last. */

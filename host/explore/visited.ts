@@ -3,8 +3,8 @@
 // Complete, by two arguments. (1) Two executions with equal keys have equal futures (Execution.key), so a state that was
 // seen before need not be followed again. (2) An enabled eager op is a persistent set of one: nothing that other actors
 // can do before it depends on it (argued where each is declared), so running it at once loses no final state. What a
-// persistent set could lose is an actor ignored for ever, on a cycle of states; a cycle is looked for, and with one the
-// search does not call itself complete.
+// persistent set could lose is an actor ignored for ever, on a cycle of states; a cycle with a choice in it is looked
+// for, and with one the search does not call itself complete.
 //
 // There are no snapshots: to try another choice, the execution is run again from power-on. A guest run costs 0.1 ms.
 

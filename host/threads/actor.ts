@@ -81,7 +81,7 @@ export function createActor({ openHostDir, clock }: ActorPlatform): ActorApi {
       try {
         performer.note(BOOT_NOTE, "1");
         performer.run(SCRIPT[job.scenario.script].run(system, guest));
-        for (completed = 1; completed < job.boots; completed++) {
+        for (completed = 1; completed < job.boots && exitCode === 0; completed++) {
           performer.run(machine.reset());
           performer.note(BOOT_NOTE, `${completed + 1}`);
           performer.run(guest(machine.exits));

@@ -11,6 +11,7 @@ import type {
   PhaseCount,
   Recording,
 } from "../scenario/outcome.js";
+import { LabError } from "../errors.js";
 import type { Phase, Scenario } from "../scenario/scenario.js";
 import { BOOT_NOTE } from "./job.js";
 import { Lab } from "./lab.js";
@@ -69,7 +70,7 @@ export async function runBoots(
   let reported = 0;
   try {
     while (!counters.first.done || (!counters.reboot.done && counters.first.boots < limits.boots)) {
-      const reboots = counters.reboot.done ? 0 : REBOOTS;
+      const reboots = counters.reboot.done ? 0 : Math.min(REBOOTS, limits.boots - counters.reboot.boots);
       const life = await lab.live({
         scenario,
         share: { kind: "memory" },
@@ -78,6 +79,9 @@ export async function runBoots(
         trace: options.trace ?? false,
         schedule: [],
       });
+      // Nothing may be counted as answered that was not.
+      if (life.exitCode !== 0)
+        throw new LabError(`a boot that did not hang failed: the guest's exit code is ${life.exitCode}`);
       const boot = lastBoot(life);
       if (options.trace) last = { ...boot, ...(life.hang && { report: life.hang }) };
       const unfinished = life.hang || life.undecided ? 1 : 0;

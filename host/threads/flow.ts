@@ -13,10 +13,15 @@ export class ConsoleFlow {
     this.#queue = new WaitQueue(sync);
   }
 
+  /** Is the guest held back? */
+  get full(): boolean {
+    return this.sync.note(this.#outstanding) > MOST_BYTES;
+  }
+
   /** The guest's thread, after it handed over `bytes`: waits until not too many are under way. */
   sent(bytes: number, stopping: () => boolean): void {
     this.sync.addNote(this.#outstanding, bytes);
-    const room = (): boolean => stopping() || this.sync.note(this.#outstanding) <= MOST_BYTES;
+    const room = (): boolean => stopping() || !this.full;
     while (!room()) this.#queue.sleep(room);
   }
 

@@ -85,7 +85,7 @@ export class Lab {
     let inputError: unknown;
     const fed = feed(input, stdin, () => over);
     fed.catch((error: unknown) => (inputError = error));
-    const verdict = await watch(system, input, vcpu, [vcpu, ...loops, fed]);
+    const verdict = await watch(system, input, flow, vcpu, [vcpu, ...loops, fed]);
     over = true;
     // Decided while nobody moved; the picture is taken before anybody is woken.
     const hang = verdict && verdict !== "undecided" ? diagnose(system, verdict, "first", 1) : undefined;
@@ -207,6 +207,7 @@ function joined(actors: readonly string[], results: readonly ActorResult[]): Tra
 async function watch(
   system: System,
   input: ConsoleInput,
+  flow: ConsoleFlow,
   vcpu: Promise<unknown>,
   actors: readonly Promise<unknown>[],
 ): Promise<ReturnType<typeof stuck> | "undecided"> {
@@ -230,7 +231,8 @@ async function watch(
     const positions = stuck(system);
     if (positions) return positions;
     const now = movement(system);
-    if (now !== moved || input.waiting) {
+    // A guest that waits for a person to type, or for whoever prints, is no matter for the watchdog.
+    if (now !== moved || input.waiting || flow.full) {
       moved = now;
       since = performance.now();
     } else if (performance.now() - since > WATCHDOG_MS) return "undecided";

@@ -24,7 +24,7 @@ afterAll(() => rmSync(share, { recursive: true }));
 
 const scenario = (guest: GuestName, backEnd: Scenario["backEnd"]): Scenario => ({
   guest,
-  frontEnd: "qemu-8.2", // a front-end that waits for ENABLE: none of these pairs can hang
+  frontEnd: backEnd === "kernel" ? "ioctl" : "qemu-8.2", // front-ends that wait: none of these pairs can hang
   backEnd,
   ...FRONT_END_DEFAULTS,
   delays: [],
