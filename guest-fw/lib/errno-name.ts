@@ -1,9 +1,12 @@
 // Names of errno numbers, for messages to a person: those that device/spec/errno.ts knows.
 
 import {
+  E2BIG,
   EACCES,
   EBADF,
+  EBUSY,
   EEXIST,
+  EFAULT,
   EFBIG,
   EINVAL,
   EIO,
@@ -12,6 +15,7 @@ import {
   EMFILE,
   ENAMETOOLONG,
   ENFILE,
+  ENOBUFS,
   ENOENT,
   ENOMEM,
   ENOSPC,
@@ -30,6 +34,14 @@ import {
 
 export function errnoName(errno: i32): string {
   switch (errno) {
+    case E2BIG:
+      return "E2BIG";
+    case EBUSY:
+      return "EBUSY";
+    case EFAULT:
+      return "EFAULT";
+    case ENOBUFS:
+      return "ENOBUFS";
     case EPERM:
       return "EPERM";
     case ENOENT:
