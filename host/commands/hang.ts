@@ -25,7 +25,8 @@ import { bootsProgress } from "../report/progress.js";
 import { openTraceFile } from "../report/trace-file.js";
 import { timeline } from "../report/timeline.js";
 import type { BootsLimits, BootsResult, Cause } from "../scenario/outcome.js";
-import { type Delay, type FrontEndOptions, ROWS, type Scenario } from "../scenario/scenario.js";
+import { ROWS } from "../scenario/rows.js";
+import type { Delay, FrontEndOptions, Scenario } from "../scenario/scenario.js";
 
 // A phase of a row ends after this many boots, or with this many hangs: then its rate is known well enough.
 const BOOTS = 500;

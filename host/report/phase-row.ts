@@ -2,7 +2,8 @@
 
 import type { BootsResult, PhaseCount } from "../scenario/outcome.js";
 import type { Expected, Phase, Scenario } from "../scenario/scenario.js";
-import { FRONT_END_DEFAULTS, ROWS } from "../scenario/scenario.js";
+import { ROWS } from "../scenario/rows.js";
+import { FRONT_END_DEFAULTS } from "../scenario/scenario.js";
 import { wilson95 } from "./wilson.js";
 
 /** A row to run. Without `expected` the counts are reported and nothing is claimed. */

@@ -6,7 +6,8 @@ import { hangFacts } from "../report/hang-report.js";
 import { broken, type PhaseRow, phaseRows } from "../report/phase-row.js";
 import { interval, legend, NOTHING, others, rate } from "../report/phase-words.js";
 import type { BootsLimits, ExploreResult, HangReport } from "../scenario/outcome.js";
-import { type Phase, ROWS, type Row } from "../scenario/scenario.js";
+import { ROWS, type Row } from "../scenario/rows.js";
+import type { Phase } from "../scenario/scenario.js";
 import { webEngines } from "./engines.js";
 import { type Column, element, list, table } from "./table.js";
 

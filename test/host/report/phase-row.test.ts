@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { broken, expectationOf, phaseRows } from "../../../host/report/phase-row.js";
 import type { PhaseCount } from "../../../host/scenario/outcome.js";
-import { FRONT_END_DEFAULTS, ROWS, type Scenario } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
+import { FRONT_END_DEFAULTS, type Scenario } from "../../../host/scenario/scenario.js";
 
 const scenario = (change: Partial<Scenario> = {}): Scenario => ({
   guest: "ovmf",

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ROWS, type Scenario } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
+import type { Scenario } from "../../../host/scenario/scenario.js";
 import { runBoots } from "../../../host/threads/boots.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 

@@ -1,5 +1,6 @@
 import { describe, expect, inject, it } from "vitest";
-import { ROWS, type Scenario } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
+import type { Scenario } from "../../../host/scenario/scenario.js";
 import { webEngines } from "../../../host/web/engines.js";
 
 const row = (id: string): Scenario => ROWS.find((each) => each.id === id)!.scenario;
