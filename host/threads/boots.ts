@@ -7,6 +7,7 @@ import type {
   BootsProgress,
   BootsResult,
   Cause,
+  Effect,
   HangReport,
   PhaseCount,
   Recording,
@@ -33,6 +34,7 @@ class Counter {
   boots = 0;
   hangs = 0;
   undecided = 0;
+  readonly effects: Partial<Record<Effect, number>> = {};
   readonly otherHangs: Partial<Record<Cause, number>> = {};
 
   constructor(readonly limits: BootsLimits) {}
@@ -41,14 +43,16 @@ class Counter {
     return this.hangs >= this.limits.enough || this.boots >= this.limits.boots;
   }
 
-  hang(cause: Cause): void {
-    if (cause === "kick-consumed-while-disabled") this.hangs++;
-    else this.otherHangs[cause] = (this.otherHangs[cause] ?? 0) + 1;
+  hang({ cause, effect }: HangReport): void {
+    if (cause === "kick-consumed-while-disabled") {
+      this.hangs++;
+      this.effects[effect] = (this.effects[effect] ?? 0) + 1;
+    } else this.otherHangs[cause] = (this.otherHangs[cause] ?? 0) + 1;
   }
 
   count(): PhaseCount {
-    const { boots, hangs, otherHangs, undecided } = this;
-    return { boots, hangs, otherHangs, undecided };
+    const { boots, hangs, effects, otherHangs, undecided } = this;
+    return { boots, hangs, effects, otherHangs, undecided };
   }
 }
 
@@ -91,7 +95,7 @@ export async function runBoots(
       const phase: Phase = life.completed === 0 ? "first" : "reboot";
       if (life.undecided) counters[phase].undecided++;
       if (life.hang) {
-        counters[phase].hang(life.hang.cause);
+        counters[phase].hang(life.hang);
         const report = { ...life.hang, phase, boot: counters[phase].boots };
         if (!hangs.some((known) => known.report.cause === report.cause)) {
           hangs.push({ report, ...boot });

@@ -2,6 +2,8 @@
 // what the actors publish, decides hangs, and stops them by the shared word.
 
 import { proxy } from "comlink";
+import type { Backing } from "../../device/fuse/backing/backing.js";
+import { MemoryBacking } from "../../device/fuse/backing/memory.js";
 import type { RingExports } from "../../device/virtqueue.js";
 import { GuestMemory } from "../../vm/memory.js";
 import type { Trace } from "../../vm/sync/trace.js";
@@ -87,8 +89,6 @@ export class Lab {
     fed.catch((error: unknown) => (inputError = error));
     const verdict = await watch(system, input, flow, vcpu, [vcpu, ...loops, fed]);
     over = true;
-    // Decided while nobody moved; the picture is taken before anybody is woken.
-    const hang = verdict && verdict !== "undecided" ? diagnose(system, verdict, "first", 1) : undefined;
     system.steering.stop();
     flow.release();
     input.release();
@@ -102,11 +102,14 @@ export class Lab {
     const results = settled.map((each) => (each as PromiseFulfilledResult<VcpuResult>).value);
     const { completed, exitCode, printed } = results[0]!;
     await printer.out(printed);
+    // Decided while nobody moved. Who is stopped in a wait ends there and changes nothing, so all is as it was.
+    const stuckAt = verdict === "undecided" ? undefined : verdict;
     const phase = completed === 0 ? "first" : "reboot";
+    const hang = stuckAt && diagnose(system, stuckAt, phase, Math.max(completed, 1));
     return {
       completed,
       exitCode,
-      ...(hang && { hang: { ...hang, phase, boot: Math.max(completed, 1) } }),
+      ...(hang && { hang }),
       undecided: verdict === "undecided",
       ...joined([VCPU, ...system.loops.map((loop) => loop.name)], results),
     };
@@ -131,9 +134,9 @@ export class Lab {
     if (this.#seen?.system.scenario !== scenario) {
       const sync = new SyncMemory(this.#sync);
       const ring = new WebAssembly.Instance(module, { env: { memory: this.#memory } }).exports;
-      const system = new System(sync, this.#memory, ring as unknown as RingExports, scenario, () => {
-        throw new Error("the main thread serves nothing");
-      });
+      // What this thread serves is the request of a hung machine that is kicked once more: that it is answered counts.
+      const backing = (): Backing => new MemoryBacking({});
+      const system = new System(sync, this.#memory, ring as unknown as RingExports, scenario, backing);
       this.#seen = { sync, system, flow: new ConsoleFlow(sync), input: new ConsoleInput(sync, this.#input) };
     }
     return this.#seen;

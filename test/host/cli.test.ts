@@ -42,6 +42,7 @@ describe("vhostlab hang", () => {
     expect(data).toContain("no hang in 500: at most 0.6 %, rule of three");
     expect(data).toMatch(/▶.*✗ kick dropped/);
     expect(data).toMatch(/too late +SET_VRING_ENABLE q1 num=1/);
+    expect(data).toMatch(/effect +hang: one more kick/);
   });
 
   it("leaves the seats to a list above the table on a narrow terminal", async () => {
@@ -145,6 +146,7 @@ describe("vhostlab hang", () => {
       phase: "first",
       boots: 500,
       hangs: 0,
+      effects: {},
       otherHangs: {},
       undecided: 0,
       rate: 0,
@@ -215,6 +217,7 @@ describe("vhostlab explore", () => {
     expect(exitCode).toBe(0);
     expect(data).toMatch(/^verdict +some schedules hang, others do not$/m);
     expect(data).toMatch(/^schedules +about 8.8e28$/m);
+    expect(data).toMatch(/^cause +kick-consumed-while-disabled, effect hang$/m);
     expect(data).toMatch(/^ +replay +vhostlab replay ovmf:qemu-8.1:rust-0.10:driver-ok\/v12c3w1 --threads$/m);
   });
 

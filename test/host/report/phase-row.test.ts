@@ -16,6 +16,7 @@ const scenario = (change: Partial<Scenario> = {}): Scenario => ({
 const count = (change: Partial<PhaseCount> = {}): PhaseCount => ({
   boots: 100,
   hangs: 0,
+  effects: {},
   otherHangs: {},
   undecided: 0,
   ...change,

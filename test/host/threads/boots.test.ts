@@ -10,6 +10,7 @@ describe("boots on real threads, no delays", () => {
   // A limit, not a time: at any rate near the one seen (one boot in five) 2000 boots without a hang do not happen.
   it("the published pair hangs by the published cause, and the report names what is stuck", async () => {
     const { counts, hangs } = await runBoots(nodePlatform, row("seed"), { boots: 2000, enough: 1 });
+    expect(counts.first.effects).toEqual({ hang: counts.first.hangs });
     // One phase may go on beyond its hang until the other has its own.
     expect(counts.first.hangs).toBeGreaterThan(0);
     expect(counts.reboot.hangs).toBeGreaterThan(0);
@@ -22,6 +23,8 @@ describe("boots on real threads, no delays", () => {
       ],
       ring: { queue: 1, ready: true, enabled: true, kickCount: 0 },
       lateMessage: "SET_VRING_ENABLE q1 num=1",
+      effect: "hang",
+      curedByKick: true,
     });
   });
 
