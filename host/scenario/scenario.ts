@@ -46,5 +46,5 @@ export function checkPair({ frontEnd, backEnd }: Pick<Scenario, "frontEnd" | "ba
 /** `first`: the first boot of a new machine. `reboot`: after a machine reset. */
 export type Phase = "first" | "reboot";
 
-/** What is expected of a row: it hangs, it hangs less than the unmasked one, or it never hangs by the seed's cause. */
+/** What is expected of a row: it hangs, it hangs less often than the unmasked one, or it never hangs by the seed's cause. */
 export type Expected = "hangs" | "masked" | "never";

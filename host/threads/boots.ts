@@ -13,6 +13,7 @@ import type {
   Recording,
 } from "../scenario/outcome.js";
 import { LabError } from "../errors.js";
+import type { Row } from "../scenario/rows.js";
 import type { Phase, Scenario } from "../scenario/scenario.js";
 import { BOOT_NOTE } from "./job.js";
 import { Lab } from "./lab.js";
@@ -26,6 +27,8 @@ const REPORT_EVERY_MS = 100;
 export interface BootsOptions {
   readonly trace?: boolean;
   readonly stopAtHang?: boolean;
+  /** See Row. */
+  readonly cold?: Row["cold"];
   /** Told of both phases, one after the other. */
   readonly onProgress?: (progress: BootsProgress) => void;
 }
@@ -75,6 +78,7 @@ export async function runBoots(
   try {
     while (!counters.first.done || (!counters.reboot.done && counters.first.boots < limits.boots)) {
       const reboots = counters.reboot.done ? 0 : Math.min(REBOOTS, limits.boots - counters.reboot.boots);
+      await lab.renew(options.cold ?? []);
       const life = await lab.live({
         scenario,
         share: { kind: "memory" },

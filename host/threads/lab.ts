@@ -11,7 +11,7 @@ import { SyncMemory } from "../../vm/sync/words.js";
 import { LabError } from "../errors.js";
 import type { HangReport } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";
-import { System, VCPU } from "../scenario/system.js";
+import { type LoopActor, System, VCPU } from "../scenario/system.js";
 import { diagnose, stuck } from "../scenario/verdict.js";
 import { ConsoleFlow } from "./flow.js";
 import { ConsoleInput } from "./input.js";
@@ -53,7 +53,8 @@ export class Lab {
   readonly #sync = new SharedArrayBuffer(SyncMemory.BYTES);
   readonly #input = new SharedArrayBuffer(ConsoleInput.BYTES);
   readonly #memory: WebAssembly.Memory;
-  readonly #workers: Spawned[] = [];
+  /** By actor number. */
+  readonly #workers: (Spawned | undefined)[] = [];
   #modules: Modules | undefined;
   #seen: View | undefined;
   /** Where the guest of the life that is going on prints. */
@@ -115,9 +116,19 @@ export class Lab {
     };
   }
 
+  /** Between two lives: the next one gets new Workers for these threads of the back-end. */
+  async renew(planes: readonly LoopActor["plane"][]): Promise<void> {
+    const ended = (this.#seen?.system.loops ?? []).map(async ({ plane }, i) => {
+      if (!planes.includes(plane)) return;
+      await this.#workers[i + 1]?.end();
+      this.#workers[i + 1] = undefined;
+    });
+    await Promise.all(ended);
+  }
+
   /** Ends the Workers. */
   async close(): Promise<void> {
-    await Promise.all(this.#workers.splice(0).map((worker) => worker.end()));
+    await Promise.all(this.#workers.splice(0).map((worker) => worker?.end()));
   }
 
   async #load(): Promise<Modules> {
@@ -143,14 +154,21 @@ export class Lab {
   }
 
   async #actors(count: number, modules: Modules): Promise<Spawned[]> {
-    while (this.#workers.length < count) {
-      const worker = this.platform.spawnActor(this.#workers.length);
-      this.#workers.push(worker);
-      const setup = { sync: this.#sync, memory: this.#memory, input: this.#input, ...modules };
-      const guestConsole = proxy((fd: 1 | 2, bytes: Uint8Array) => this.#print(fd, bytes));
-      await worker.settle(worker.api.setup(setup, this.#workers.length - 1, guestConsole) as Promise<void>);
+    const workers: Spawned[] = [];
+    const starting: Promise<void>[] = [];
+    for (let actor = 0; actor < count; actor++) {
+      let worker = this.#workers[actor];
+      if (!worker) {
+        worker = this.platform.spawnActor(actor);
+        this.#workers[actor] = worker;
+        const setup = { sync: this.#sync, memory: this.#memory, input: this.#input, ...modules };
+        const guestConsole = proxy((fd: 1 | 2, bytes: Uint8Array) => this.#print(fd, bytes));
+        starting.push(worker.settle(worker.api.setup(setup, actor, guestConsole) as Promise<void>));
+      }
+      workers.push(worker);
     }
-    return this.#workers.slice(0, count);
+    await Promise.all(starting);
+    return workers;
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { big, verdictWords } from "../report/explore-words.js";
 import { hangFacts } from "../report/hang-report.js";
-import { broken, type PhaseRow, phaseRows } from "../report/phase-row.js";
+import { type PhaseRow, phaseRows } from "../report/phase-row.js";
 import { interval, legend, NOTHING, others, rate } from "../report/phase-words.js";
 import type { BootsLimits, ExploreResult, HangReport } from "../scenario/outcome.js";
 import { ROWS, type Row } from "../scenario/rows.js";
@@ -34,7 +34,7 @@ const HANG_COLUMNS: readonly Column<PhaseRow>[] = [
   { head: "95 % interval", cell: interval },
   { head: "other hangs", cell: others },
   { head: "expected", cell: ({ expected }) => expected ?? NOTHING },
-  { head: "held", cell: (row) => (row.held ? "yes" : `no: ${broken(row.expected, row)}`) },
+  { head: "held", cell: (row) => (row.held ? "yes" : `no: ${row.broken}`) },
 ];
 
 const EXPLORE_COLUMNS: readonly Column<Explored>[] = [

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { ROWS } from "../../../host/scenario/rows.js";
 import type { Scenario } from "../../../host/scenario/scenario.js";
 import { runBoots } from "../../../host/threads/boots.js";
+import type { Platform } from "../../../host/threads/platform.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 
 const row = (id: string): Scenario => ROWS.find((each) => each.id === id)!.scenario;
@@ -58,6 +59,27 @@ describe("boots on real threads, no delays", () => {
     expect(enabled).toBeGreaterThan(tested);
     expect(events.findLastIndex(({ name }) => name === "kick dropped")).toBeGreaterThan(tested);
   });
+
+  it.each([
+    { cold: [], spawned: [1, 1, 1] },
+    { cold: ["control"], spawned: [1, 3, 1] },
+    { cold: ["control", "data"], spawned: [1, 3, 3] },
+  ] as const)(
+    "cold $cold: those threads are new with each of three machines, no other is",
+    async ({ cold, spawned }) => {
+      const counts = [0, 0, 0];
+      const platform: Platform = {
+        ...nodePlatform,
+        spawnActor: (actor) => {
+          counts[actor]!++;
+          return nodePlatform.spawnActor(actor);
+        },
+      };
+      const { counts: boots } = await runBoots(platform, row("rekick"), { boots: 3, enough: 1 }, { cold });
+      expect(boots.first).toMatchObject({ boots: 3, hangs: 0, undecided: 0 });
+      expect(counts).toEqual(spawned);
+    },
+  );
 
   it("a delay is a delay: it is applied, and changes no verdict of a row that cannot hang", async () => {
     const delays = [{ point: "before-enabled-test", micros: 100 }];
