@@ -5,8 +5,7 @@ export const DELAY_POINTS: Readonly<Record<string, { actor: string; op: string; 
   "before-handle-event": {
     actor: "data",
     op: "q1.lock.lock",
-    about:
-      "back-end worker, before it takes the ring's lock: the top of handle_event (rust-…), the mail's debug message",
+    about: "back-end worker, at the top of handle_event, no lock held (rust-…); the mail's debug message",
   },
   "before-enabled-test": {
     actor: "data",
