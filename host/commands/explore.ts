@@ -100,7 +100,7 @@ function summary(scenario: Scenario, result: ExploreResult): string {
     ["front-end", `memory ${memory}, kick eventfds born with ${kickCount}`],
     ["script", `${script}: ${SCRIPT[script].about}`],
     ["verdict", verdictWords(result)],
-    ...result.causes.map((cause): Fact => ["cause", cause]),
+    ...result.hangs.map(({ report }): Fact => ["cause", `${report.cause}, effect ${report.effect}`]),
     ["search", result.complete ? "complete" : "not complete: the limit of executions was reached"],
     ["schedules", big(result.paths)],
     ["states", String(result.states)],

@@ -11,6 +11,13 @@ const CAUSES: Readonly<Record<Cause, string>> = {
   other: "the cause is none of those known here",
 };
 
+/** What it does to the machine, and what one more kick of the ring would do. */
+export function effectWords({ effect, curedByKick }: HangReport): string {
+  if (effect === "stall") return "stall: until the guest's next kick, which would get the request answered";
+  if (curedByKick) return `${effect}: one more kick would get the request answered, and nobody is left to make it`;
+  return `${effect}: one more kick would change nothing`;
+}
+
 /** Lines, each ended. @param more what else is known of this hang */
 export function hangReport(report: HangReport, more: readonly Fact[] = []): string {
   return labelled([...hangFacts(report), ...more], "  ");
@@ -23,6 +30,7 @@ export function hangFacts(report: HangReport): Fact[] {
   const facts: Fact[] = [
     ["hang", `${report.phase === "first" ? "first boot" : "reboot"} ${report.boot}, ${report.cause}`],
     ["", CAUSES[report.cause]],
+    ["effect", effectWords(report)],
     ...report.positions.map(({ actor, waitsFor }): Fact => [actorTitle(actor), `waits for ${waitsFor}`]),
     [
       `ring ${ring.queue}`,

@@ -9,9 +9,30 @@ import type { Phase } from "./scenario.js";
  */
 export type Cause = "kick-consumed-while-disabled" | "worker-died" | "no-reply" | "other";
 
+/**
+ * What a hang does to the machine.
+ *
+ * - `hang`: nobody gets on again. One more kick of the stuck ring does not help, or it would, but nobody is left to make
+ *   it: a guest that polls for its answer does nothing else, as OVMF, which has no time-out and no second kick.
+ * - `stall`: until the next kick. The guest sleeps, so a later request of it can come, and its kick of the stuck ring gets
+ *   the one that waits answered. (Which requests a driver sends while one waits is not looked at: Linux's fuse sends none
+ *   before FUSE_INIT is answered, other drivers do.)
+ * - `worker-died`: a thread of the back-end has ended, and no kick brings it back.
+ * - `no-reply`: the front-end waits for a reply in the middle of a register write, and the whole vCPU with it.
+ *
+ * Not among them is a livelock, in which somebody moves for ever and nobody gets on: no actor here can. A guest that
+ * polls is in a wait; a thread of the back-end begins each round with a wait, and takes away what ended it (a message, an
+ * eventfd's count), ceases to watch it, or ends. It would be a cycle in the explorer's graph of states, and with one the
+ * search does not call itself complete.
+ */
+export type Effect = "hang" | "stall" | "worker-died" | "no-reply";
+
 /** A hang, decided while nobody moved. */
 export interface HangReport {
   readonly cause: Cause;
+  readonly effect: Effect;
+  /** Whether one more kick of the stuck ring ends the guest's wait. Tried, not concluded. */
+  readonly curedByKick: boolean;
   readonly phase: Phase;
   /** Which boot of its phase, from 1. */
   readonly boot: number;
@@ -40,6 +61,8 @@ export interface PhaseCount {
   readonly boots: number;
   /** By the seed's cause. */
   readonly hangs: number;
+  /** Of these: effect -> count. */
+  readonly effects: Readonly<Partial<Record<Effect, number>>>;
   /** By any other: cause -> count. */
   readonly otherHangs: Readonly<Partial<Record<Cause, number>>>;
   readonly undecided: number;
@@ -79,7 +102,7 @@ export interface ExploreResult {
   /** Number of schedules (paths of the state graph), decimal. */
   readonly paths: string;
   readonly ms: number;
-  /** For each cause, a hanging schedule. */
+  /** For each cause with each effect, a hanging schedule. */
   readonly hangs: readonly { readonly schedule: string; readonly report: HangReport }[];
 }
 

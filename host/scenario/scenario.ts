@@ -46,29 +46,5 @@ export function checkPair({ frontEnd, backEnd }: Pick<Scenario, "frontEnd" | "ba
 /** `first`: the first boot of a new machine. `reboot`: after a machine reset. */
 export type Phase = "first" | "reboot";
 
-/** What is expected of a row: it hangs, it hangs less than the unmasked one, or it never hangs by the seed's cause. */
+/** What is expected of a row: it hangs, it hangs less often than the unmasked one, or it never hangs by the seed's cause. */
 export type Expected = "hangs" | "masked" | "never";
-
-/** The rows of `vhostlab hang`. */
-export interface Row {
-  readonly id: string;
-  readonly expected: Expected;
-  readonly scenario: Scenario;
-}
-
-const scenario = (frontEnd: FrontEndName, backEnd: BackEndName): Scenario => ({
-  guest: "ovmf",
-  frontEnd,
-  backEnd,
-  ...FRONT_END_DEFAULTS,
-  delays: [],
-  script: "first",
-});
-
-/** The published bug, its published fix, the back-end that never had it, and our own. */
-export const ROWS: readonly Row[] = [
-  { id: "seed", expected: "hangs", scenario: scenario("qemu-8.1", "rust-0.10") },
-  { id: "fix", expected: "never", scenario: scenario("qemu-8.2", "rust-0.10") },
-  { id: "c", expected: "never", scenario: scenario("qemu-8.1", "c") },
-  { id: "rekick", expected: "never", scenario: scenario("qemu-8.1", "rekick") },
-];

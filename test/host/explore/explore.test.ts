@@ -3,7 +3,8 @@ import { createWorld, explore } from "../../../host/explore/explore.js";
 import { replay } from "../../../host/explore/replay.js";
 import { formatSchedule } from "../../../host/explore/schedule.js";
 import { search } from "../../../host/explore/visited.js";
-import { ROWS, type Scenario } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
+import type { Scenario } from "../../../host/scenario/scenario.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 
 const row = (id: string): Scenario => ROWS.find((each) => each.id === id)!.scenario;

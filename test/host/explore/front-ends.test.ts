@@ -5,7 +5,8 @@ import { createWorld, explore } from "../../../host/explore/explore.js";
 import { replay } from "../../../host/explore/replay.js";
 import { formatSchedule, parseSchedule } from "../../../host/explore/schedule.js";
 import { search } from "../../../host/explore/visited.js";
-import { checkPair, ROWS, type Scenario } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
+import { checkPair, type Scenario } from "../../../host/scenario/scenario.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 
 const BASE = ROWS[0]!.scenario;

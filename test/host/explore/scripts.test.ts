@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { explore as exploreOn } from "../../../host/explore/explore.js";
 import { replay as replayOn } from "../../../host/explore/replay.js";
 import type { BackEndName, FrontEndName } from "../../../host/scenario/occupants.js";
-import { ROWS, type Scenario, type ScriptName } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
+import type { Scenario, ScriptName } from "../../../host/scenario/scenario.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 
 const explore = (scenario: Scenario) => exploreOn(nodePlatform, scenario);
