@@ -203,6 +203,7 @@ describe("worker (4.2)", () => {
         "q1.serve",
         "q1.used.element id 0 len 5",
         "q1.used.idx = 1",
+        "q1.call.load",
         "q1.call.add +1",
         "q1.store nextAvail=1 nextUsed=1",
       ),
