@@ -4,6 +4,7 @@
 
 import type { Actor } from "../../vm/sync/op.js";
 import { VHOST_USER_F_PROTOCOL_FEATURES } from "../spec/vhost-user.js";
+import { VIRTQ_REFUSED_AVAIL_IDX, VirtqAvail } from "../spec/virtq.js";
 import { hasFeature } from "../vhost-user/table.js";
 import type { BackEnd, Variant, Vring } from "./back-end.js";
 import { openRing, pass, type Work } from "./data-plane.js";
@@ -187,16 +188,20 @@ function* handleEvent(backEnd: BackEnd, ring: Vring): Actor<boolean> {
   return yield* processQueue(backEnd, ring);
 }
 
-/** VhostUserFsBackend's serial path: the ring's mutex is held for the whole batch. */
+/**
+ * VhostUserFsBackend's serial path: the ring's mutex is held for the whole batch. What the driver breaks ends the thread:
+ * an avail index that cannot be is an error of `iter`, a chain that cannot be read is unwrapped.
+ */
 function* processQueue(backEnd: BackEnd, ring: Vring): Actor<boolean> {
   yield* ring.lock.lock();
   const { ready, eventIdx } = (yield* ring.state.load()).values;
   const work = ready ? yield* openRing(backEnd, ring) : undefined;
   if (work && eventIdx) yield* untilQuiet(backEnd, ring, work);
   else if (work) yield* pass(backEnd, ring, work);
+  const broken = yield* ring.state.get("broken");
   yield* ring.lock.unlock();
-  if (ready || eventIdx) return true; // with EVENT_IDX an error is logged and the loop goes on
-  backEnd.note("worker ends", `q${ring.index}: the queue is not ready`);
+  if (!broken && (ready || eventIdx)) return true; // with EVENT_IDX an error of `iter` is logged and the loop goes on
+  backEnd.note("worker ends", `q${ring.index}: the queue is ${broken ? "broken" : "not ready"}`);
   return false;
 }
 
@@ -204,8 +209,20 @@ function* processQueue(backEnd: BackEnd, ring: Vring): Actor<boolean> {
 function* untilQuiet(backEnd: BackEnd, ring: Vring, work: Work): Actor {
   for (;;) {
     yield* pass(backEnd, ring, work);
-    const nextAvail = yield* ring.state.get("nextAvail");
+    const { nextAvail, broken } = (yield* ring.state.load()).values;
     yield* work.queue.setAvailEvent(nextAvail);
-    if ((yield* work.queue.availIdx()) === nextAvail || (yield* ring.state.get("broken"))) return;
+    const availIdx = yield* work.queue.availIdx();
+    if (availIdx === nextAvail) return;
+    if (broken === VIRTQ_REFUSED_AVAIL_IDX) yield* spin(backEnd, ring, work, availIdx);
+    else if (broken) return;
   }
+}
+
+/**
+ * The error of `iter` is logged, the next entry is not the one that the driver names, so the loop goes on, with the
+ * mutex held: without end, unless the driver writes another index. Between two looks at the same one it does nothing.
+ */
+function* spin(backEnd: BackEnd, ring: Vring, { queue }: Work, availIdx: number): Actor {
+  yield* backEnd.parts.ram.words.poll(queue.at.avail + VirtqAvail.IDX, availIdx, 1);
+  yield* ring.state.set({ broken: 0 });
 }

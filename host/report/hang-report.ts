@@ -7,6 +7,7 @@ import { type Fact, labelled } from "./labelled.js";
 const CAUSES: Readonly<Record<Cause, string>> = {
   "kick-consumed-while-disabled": "the request's kick was consumed while the ring was disabled",
   "worker-died": "a worker that the request needs has ended",
+  "worker-spins": "a worker goes round without end, with the ring's lock held",
   "no-reply": "a reply on the vhost-user channel never came",
   other: "the cause is none of those known here",
 };

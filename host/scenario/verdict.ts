@@ -77,6 +77,8 @@ function nameRings(system: System): void {
 function causeOf(system: System, positions: readonly Position[], ring: HangReport["ring"], fate: KickFate): Cause {
   const frontEndWaits = system.replies !== undefined && positions[0]?.waits?.on.name === system.replies.name;
   if (positions.some(({ state }) => state === ActorState.DEAD)) return "worker-died";
+  // Of the loops a worker alone polls a word of guest RAM.
+  if (positions.slice(1).some(({ waits }) => waits?.on === system.machine.ram.words)) return "worker-spins";
   if (frontEndWaits) return "no-reply";
   const lost = ring.availIdx !== ring.nextAvail && ring.kickCount === 0 && fate === KickFate.DROPPED;
   return lost ? "kick-consumed-while-disabled" : "other";
