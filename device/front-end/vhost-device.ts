@@ -40,6 +40,8 @@ export interface DeviceParts {
    * than the one that was read for its messages.
    */
   readonly kickCount: 0 | 1;
+  /** The device's property event_idx: VIRTIO_F_EVENT_IDX is passed on from the back-end. */
+  readonly eventIdx: boolean;
   readonly note?: Note;
 }
 
@@ -82,7 +84,9 @@ export abstract class VhostDevice implements VirtioDevice {
   abstract toggle(): Actor;
 
   offeredFeatures(): Features {
-    const passed = PASSED_ON.filter((bit) => hasFeature(this.backEndFeatures, bit));
+    const passed = PASSED_ON.filter(
+      (bit) => hasFeature(this.backEndFeatures, bit) && (bit !== VIRTIO_F_EVENT_IDX || this.parts.eventIdx),
+    );
     const word = (high: boolean): number =>
       passed.filter((bit) => bit >= 32 === high).reduce((sum, bit) => (sum | (1 << (bit & 31))) >>> 0, 0);
     return [word(false), word(true)];

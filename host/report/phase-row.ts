@@ -41,7 +41,7 @@ export function expectationOf(scenario: Scenario): Expected | undefined {
 
 export function phaseRows(row: PlannedRow, result: BootsResult): PhaseRow[] {
   const phases: Phase[] = ["first", "reboot"];
-  const { guest, frontEnd, backEnd, enableAt, memory, kickCount, delays } = row.scenario; // not its script: the phases say what is done
+  const { guest, frontEnd, backEnd, enableAt, memory, kickCount, eventIdx, delays } = row.scenario; // not its script: the phases say what is done
   return phases.map((phase) => {
     const count = result.counts[phase];
     return {
@@ -52,6 +52,7 @@ export function phaseRows(row: PlannedRow, result: BootsResult): PhaseRow[] {
       enableAt,
       memory,
       kickCount,
+      eventIdx,
       delays,
       phase,
       ...count,

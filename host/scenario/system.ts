@@ -143,6 +143,7 @@ export class System {
       config: deviceConfig(),
       queueSize: QUEUE_SIZE,
       kickCount: scenario.kickCount,
+      eventIdx: scenario.eventIdx,
       ...(note && { note }),
     };
     const pair = pairOf(scenario, server, device);

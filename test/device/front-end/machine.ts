@@ -53,7 +53,7 @@ export class Machine {
     frontEnd: FrontEndVariant | "cloud-hypervisor",
     backEnd: Variant,
     options: Partial<
-      Pick<VhostUserParts, "queueSize" | "memory" | "kickCount"> & Pick<VirtioPciOptions, "enableAt">
+      Pick<VhostUserParts, "queueSize" | "memory" | "kickCount" | "eventIdx"> & Pick<VirtioPciOptions, "enableAt">
     > = {},
   ) {
     this.rig = new Rig(backEnd);
@@ -68,6 +68,7 @@ export class Machine {
       config: new DeviceCfg(new Uint8Array(40)),
       queueSize: options.queueSize ?? 128, // QEMU's default
       kickCount: options.kickCount ?? 1, // 2.1: QEMU's
+      eventIdx: options.eventIdx ?? true, // QEMU's default
       note,
     };
     this.frontEnd =
