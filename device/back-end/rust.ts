@@ -8,7 +8,7 @@ import { VIRTQ_REFUSED_AVAIL_IDX, VirtqAvail } from "../spec/virtq.js";
 import { hasFeature } from "../vhost-user/table.js";
 import type { BackEnd, Variant, Vring } from "./back-end.js";
 import { openRing, pass, type Work } from "./data-plane.js";
-import { queuesOf } from "./worker-events.js";
+import { endIfTold, endWorker, queuesOf } from "./worker-events.js";
 
 interface Version extends Pick<Variant, "features" | "protocolFeatures" | "ringFeaturesAt"> {
   /** SET_FEATURES with bit 30 disables every ring, so that each start clears what an earlier one had enabled. */
@@ -137,12 +137,16 @@ function rust(version: Version): Variant {
       yield* backEnd.connection.set({ features: 0, featuresHigh: 0 });
     },
 
+    endWorkers: endWorker,
+
     *work(backEnd, worker) {
       const doorbell = backEnd.parts.doorbells[worker]!;
+      const ready = yield* doorbell.wait();
       // The list goes stale while it is worked through, as epoll_wait's does.
-      for (const ring of queuesOf(backEnd, doorbell, yield* doorbell.wait())) {
+      for (const ring of queuesOf(backEnd, doorbell, ready)) {
         if (!(yield* handleEvent(backEnd, ring))) return false;
       }
+      yield* endIfTold(backEnd, ready);
       return true;
     },
   };

@@ -80,6 +80,11 @@ export abstract class VhostDevice implements VirtioDevice {
   abstract vmStop(transport: VirtioTransport): Actor;
   /** It goes on. @param bornWith count of kick eventfds that are made anew for it */
   abstract vmCont(transport: VirtioTransport, bornWith: 0 | 1): Actor;
+  /** The connection is lost, and taken up again with the next back-end that listens. */
+  // biome-ignore lint/correctness/useYield: who has no such code is not asked
+  *reconnect(_transport: VirtioTransport): Actor {
+    throw new Error("this front-end does not connect again");
+  }
   /** Disables and enables every queue of a started device, with nothing stopped. */
   abstract toggle(): Actor;
 

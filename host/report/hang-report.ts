@@ -9,6 +9,7 @@ const CAUSES: Readonly<Record<Cause, string>> = {
   "worker-died": "a worker that the request needs has ended",
   "worker-spins": "a worker goes round without end, with the ring's lock held",
   "no-reply": "a reply on the vhost-user channel never came",
+  "request-skipped": "the ring goes on behind a request that nobody has answered",
   other: "the cause is none of those known here",
 };
 

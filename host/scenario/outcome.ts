@@ -6,9 +6,16 @@ import type { Phase } from "./scenario.js";
 /**
  * Why a hung system hangs. `kick-consumed-while-disabled` is the seed's cause: the back-end's worker took the request's
  * kick out of the eventfd while the ring was disabled, and did not look at the ring. `worker-spins`: the worker goes round
- * with a ring's lock held, for an avail index that cannot be and that nobody will change.
+ * with a ring's lock held, for an avail index that cannot be and that nobody will change. `request-skipped`: the ring goes on
+ * behind a request that nobody has answered.
  */
-export type Cause = "kick-consumed-while-disabled" | "worker-died" | "worker-spins" | "no-reply" | "other";
+export type Cause =
+  | "kick-consumed-while-disabled"
+  | "worker-died"
+  | "worker-spins"
+  | "no-reply"
+  | "request-skipped"
+  | "other";
 
 /** A hang, decided while nobody moved. */
 export interface HangReport {

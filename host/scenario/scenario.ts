@@ -4,7 +4,16 @@ import { UserError } from "../errors.js";
 import type { BackEndName, FrontEndName, GuestName } from "./occupants.js";
 
 /** What the environment does to the machine: one file each under catalog/. */
-export const SCRIPTS = ["first", "reboot", "reset-in-flight", "resume", "resume-uncharged", "toggle"] as const;
+export const SCRIPTS = [
+  "first",
+  "reboot",
+  "reset-in-flight",
+  "resume",
+  "resume-uncharged",
+  "toggle",
+  "two-queues",
+  "reconnect",
+] as const;
 
 export type ScriptName = (typeof SCRIPTS)[number];
 

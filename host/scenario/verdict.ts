@@ -80,6 +80,8 @@ function causeOf(system: System, positions: readonly Position[], ring: HangRepor
   // Of the loops a worker alone polls a word of guest RAM.
   if (positions.slice(1).some(({ waits }) => waits?.on === system.machine.ram.words)) return "worker-spins";
   if (frontEndWaits) return "no-reply";
+  // All who could still answer it wait for something else.
+  if (ring.availIdx === ring.nextAvail && ring.availIdx !== ring.usedIdx) return "request-skipped";
   const lost = ring.availIdx !== ring.nextAvail && ring.kickCount === 0 && fate === KickFate.DROPPED;
   return lost ? "kick-consumed-while-disabled" : "other";
 }

@@ -53,10 +53,11 @@ export class Machine {
     frontEnd: FrontEndVariant | "cloud-hypervisor",
     backEnd: Variant,
     options: Partial<
-      Pick<VhostUserParts, "queueSize" | "memory" | "kickCount" | "eventIdx"> & Pick<VirtioPciOptions, "enableAt">
+      Pick<VhostUserParts, "queueSize" | "memory" | "kickCount" | "eventIdx"> &
+        Pick<VirtioPciOptions, "enableAt"> & { restarts: boolean }
     > = {},
   ) {
-    this.rig = new Rig(backEnd);
+    this.rig = new Rig(backEnd, options.restarts);
     this.channel = new RecordingChannel(this.rig.toBackEnd, this.rig.toFrontEnd);
     const note = (name: string, detail: string): void => void this.notes.push(`${name}: ${detail}`);
     const parts = {

@@ -65,4 +65,35 @@ describe("scripts of the environment, every interleaving", () => {
       );
     },
   );
+
+  // protocol.md 2.7: its BASE is the ring's avail.idx; 5: the queue thread of c tests kill before kick.
+  describe("reconnect", () => {
+    it.each<BackEndName>(["rekick", "rust-0.10", "rust-0.12", "rust-0.13.1", "rust-0.22"])(
+      "behind cloud-hypervisor %s has answered what was in flight before it ends",
+      async (backEnd) => {
+        const found = await explore(cell("reconnect", "cloud-hypervisor", backEnd));
+        expect(found).toMatchObject({ verdict: "never", complete: true });
+      },
+    );
+
+    it("behind cloud-hypervisor c can end before that, and the next one goes on behind it", async () => {
+      const { verdict, causes, hangs } = await explore(cell("reconnect", "cloud-hypervisor", "c"));
+      expect({ verdict, causes }).toEqual({ verdict: "can", causes: ["request-skipped"] });
+      const results = await replay(hangs[0]!.schedule, 5);
+      expect(results.map(({ outcome, report }) => `${outcome} ${report?.cause}`)).toEqual(
+        Array(5).fill("hang request-skipped"),
+      );
+    });
+  });
+
+  it.each<[Partial<Scenario>, RegExp]>([
+    [{ script: "two-queues" }, /script "two-queues" is for guest "linux": no other has requests on two queues/],
+    [{ script: "two-queues", guest: "shell" }, /script "two-queues" is for guest "linux"/],
+    [{ script: "reconnect" }, /script "reconnect" is for front-end "cloud-hypervisor": .*QEMU's vhost-user-fs/],
+  ])("%j is refused in a line", async (change, line) => {
+    await expect(explore({ ...ROWS[0]!.scenario, ...change })).rejects.toMatchObject({
+      name: "UserError",
+      message: expect.stringMatching(line),
+    });
+  });
 });
