@@ -86,6 +86,14 @@ describe("scripts of the environment, every interleaving", () => {
     });
   });
 
+  // The whole search takes longer than a test should: the first so many executions of it.
+  it.each([true, false])("two-queues: no hang in so many executions (EVENT_IDX offered: %s)", async (eventIdx) => {
+    const scenario = { ...cell("two-queues", "qemu-8.2", "rekick", "linux"), eventIdx };
+    const found = await exploreOn(nodePlatform, scenario, { maxExecutions: 300 });
+    expect(found).toMatchObject({ causes: [], executions: 300 });
+    expect(found.states).toBeGreaterThan(300);
+  });
+
   it.each<[Partial<Scenario>, RegExp]>([
     [{ script: "two-queues" }, /script "two-queues" is for guest "linux": no other has requests on two queues/],
     [{ script: "two-queues", guest: "shell" }, /script "two-queues" is for guest "linux"/],
