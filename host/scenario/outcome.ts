@@ -5,9 +5,17 @@ import type { Phase } from "./scenario.js";
 
 /**
  * Why a hung system hangs. `kick-consumed-while-disabled` is the seed's cause: the back-end's worker took the request's
- * kick out of the eventfd while the ring was disabled, and did not look at the ring.
+ * kick out of the eventfd while the ring was disabled, and did not look at the ring. `worker-spins`: the worker goes round
+ * with a ring's lock held, for an avail index that cannot be and that nobody will change. `request-skipped`: the ring goes on
+ * behind a request that nobody has answered.
  */
-export type Cause = "kick-consumed-while-disabled" | "worker-died" | "no-reply" | "other";
+export type Cause =
+  | "kick-consumed-while-disabled"
+  | "worker-died"
+  | "worker-spins"
+  | "no-reply"
+  | "request-skipped"
+  | "other";
 
 /**
  * What a hang does to the machine.
@@ -19,13 +27,10 @@ export type Cause = "kick-consumed-while-disabled" | "worker-died" | "no-reply" 
  *   before FUSE_INIT is answered, other drivers do.)
  * - `worker-died`: a thread of the back-end has ended, and no kick brings it back.
  * - `no-reply`: the front-end waits for a reply in the middle of a register write, and the whole vCPU with it.
- *
- * Not among them is a livelock, in which somebody moves for ever and nobody gets on: no actor here can. A guest that
- * polls is in a wait; a thread of the back-end begins each round with a wait, and takes away what ended it (a message, an
- * eventfd's count), ceases to watch it, or ends. It would be a cycle in the explorer's graph of states, and with one the
- * search does not call itself complete.
+ * - `livelock`: a worker goes round for ever and nobody gets on; no kick ends that. As a polling guest's, its going round
+ *   counts as a wait for the word that it looks at.
  */
-export type Effect = "hang" | "stall" | "worker-died" | "no-reply";
+export type Effect = "hang" | "stall" | "livelock" | "worker-died" | "no-reply";
 
 /** A hang, decided while nobody moved. */
 export interface HangReport {

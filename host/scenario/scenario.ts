@@ -4,7 +4,16 @@ import { UserError } from "../errors.js";
 import type { BackEndName, FrontEndName, GuestName } from "./occupants.js";
 
 /** What the environment does to the machine: one file each under catalog/. */
-export const SCRIPTS = ["first", "reboot", "reset-in-flight", "resume", "resume-uncharged", "toggle"] as const;
+export const SCRIPTS = [
+  "first",
+  "reboot",
+  "reset-in-flight",
+  "resume",
+  "resume-uncharged",
+  "toggle",
+  "two-queues",
+  "reconnect",
+] as const;
 
 export type ScriptName = (typeof SCRIPTS)[number];
 
@@ -22,10 +31,17 @@ export interface FrontEndOptions {
   readonly memory: "slots" | "table";
   /** What a kick eventfd is born with: 1 as QEMU's are, or 0. */
   readonly kickCount: 0 | 1;
+  /** VIRTIO_F_EVENT_IDX is offered, where the back-end has it. A driver that does not know it does as before. */
+  readonly eventIdx: boolean;
 }
 
 /** As QEMU is with every back-end here. */
-export const FRONT_END_DEFAULTS: FrontEndOptions = { enableAt: "driver-ok", memory: "slots", kickCount: 1 };
+export const FRONT_END_DEFAULTS: FrontEndOptions = {
+  enableAt: "driver-ok",
+  memory: "slots",
+  kickCount: 1,
+  eventIdx: true,
+};
 
 export interface Scenario extends FrontEndOptions {
   readonly guest: GuestName;

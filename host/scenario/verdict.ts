@@ -83,13 +83,18 @@ function nameRings(system: System): void {
 function causeOf(system: System, positions: readonly Position[], ring: HangReport["ring"], fate: KickFate): Cause {
   const frontEndWaits = system.replies !== undefined && positions[0]?.waits?.on.name === system.replies.name;
   if (positions.some(({ state }) => state === ActorState.DEAD)) return "worker-died";
+  // Of the loops a worker alone polls a word of guest RAM.
+  if (positions.slice(1).some(({ waits }) => waits?.on === system.machine.ram.words)) return "worker-spins";
   if (frontEndWaits) return "no-reply";
+  // All who could still answer it wait for something else.
+  if (ring.availIdx === ring.nextAvail && ring.availIdx !== ring.usedIdx) return "request-skipped";
   const lost = ring.availIdx !== ring.nextAvail && ring.kickCount === 0 && fate === KickFate.DROPPED;
   return lost ? "kick-consumed-while-disabled" : "other";
 }
 
 function effectOf(cause: Cause, stalls: boolean): Effect {
   if (cause === "worker-died" || cause === "no-reply") return cause;
+  if (cause === "worker-spins") return "livelock";
   return stalls ? "stall" : "hang";
 }
 

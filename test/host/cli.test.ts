@@ -163,6 +163,7 @@ ${id.padEnd(width)}  ${claim}
         enableAt: "driver-ok",
         memory: "slots",
         kickCount: 1,
+        eventIdx: true,
         delays: [],
         script: "first",
       },
@@ -175,11 +176,11 @@ ${id.padEnd(width)}  ${claim}
   it("takes delays, the options of the front-end and the limit to every row", async () => {
     const { asked, runBoots } = recording();
     const argv = ["--delay", `${POINT}=50us`, "--delay", `${POINT}=1.5ms`, "--enable-at", "queue-enable"];
-    const frontEnd = ["--memory", "table", "--kick-count", "0"];
+    const frontEnd = ["--memory", "table", "--kick-count", "0", "--no-event-idx"];
     await runWith({ runBoots }, ["hang", ...argv, ...frontEnd, "--boots", "7"]);
     expect(asked).toHaveLength(4);
     for (const { scenario, limits } of asked) {
-      expect(scenario).toMatchObject({ enableAt: "queue-enable", memory: "table", kickCount: 0 });
+      expect(scenario).toMatchObject({ enableAt: "queue-enable", memory: "table", kickCount: 0, eventIdx: false });
       expect(scenario.delays).toEqual([
         { point: POINT, micros: 50 },
         { point: POINT, micros: 1500 },
@@ -206,6 +207,7 @@ ${id.padEnd(width)}  ${claim}
       enableAt: "driver-ok",
       memory: "slots",
       kickCount: 1,
+      eventIdx: true,
       delays: [{ point: POINT, micros: 1_000_000 }],
       phase: "first",
       boots: 500,
@@ -246,6 +248,7 @@ describe("vhostlab boot", () => {
         enableAt: "driver-ok",
         memory: "slots",
         kickCount: 1,
+        eventIdx: true,
         delays: [],
         script: "first",
       },

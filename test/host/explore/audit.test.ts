@@ -18,7 +18,14 @@ const CELLS: [string, Scenario][] = [
   ...BACK_ENDS.filter((backEnd) => backEnd !== "kernel").map((backEnd) => ({ ...row("fix"), backEnd })),
   { ...row("fix"), frontEnd: "cloud-hypervisor" as const },
   { ...row("fix"), frontEnd: "ioctl" as const, backEnd: "kernel" as const },
-].map((scenario) => [`${scenario.frontEnd} and ${scenario.backEnd}`, scenario]);
+  ...(["rust-0.10", "c"] as const).map((backEnd) => ({
+    ...row("fix"),
+    frontEnd: "cloud-hypervisor" as const,
+    backEnd,
+    script: "reconnect" as const,
+  })),
+  { ...row("rekick"), guest: "linux" as const, script: "two-queues" as const },
+].map((scenario) => [`${scenario.script}: ${scenario.frontEnd} and ${scenario.backEnd}`, scenario]);
 const cells = [...new Map(CELLS)];
 
 /** Runs `body` with `count` sources of choices. */

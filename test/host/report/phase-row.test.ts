@@ -43,6 +43,7 @@ describe("what is expected of a scenario", () => {
     expect(expectationOf(scenario({ enableAt: "queue-enable" }))).toBeUndefined();
     expect(expectationOf(scenario({ memory: "table" }))).toBeUndefined();
     expect(expectationOf(scenario({ kickCount: 0 }))).toBeUndefined();
+    expect(expectationOf(scenario({ eventIdx: false }))).toBeUndefined();
   });
 
   it("is nothing for a pair of no row", () => {
