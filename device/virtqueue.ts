@@ -3,7 +3,7 @@
 // virtio 1.4, 2.7; what rust-vmm's virtio-queue and QEMU's virtqueue_pop/push are.
 
 import type { RegionTable, Segment } from "../vm/regions.js";
-import { type Cell, type Learned, Op, ramCell } from "../vm/sync/op.js";
+import { type Cell, type Footprint, type Learned, Op, type OpOptions, ramCell, type Result } from "../vm/sync/op.js";
 import {
   VIRTQ_AVAIL_ALIGN,
   VIRTQ_CHAIN_INDIRECT,
@@ -109,17 +109,40 @@ export function ringLabels(queue: number, { size, avail, used }: RingAreas): [nu
 const cellsOf = (offset: number, bytes: number): Cell[] =>
   Array.from({ length: bytes >>> 1 }, (_, i) => ramCell(offset + 2 * i));
 
+/** What a device does to a ring in one step. Indices are free-running. `word`: a shared word is read, or written. */
+export type RingStep =
+  | { readonly does: "word" }
+  | { readonly does: "take"; readonly availIdx: number }
+  | { readonly does: "serve"; readonly chain: Chain }
+  | { readonly does: "fill"; readonly usedIdx: number; readonly head: number }
+  | { readonly does: "publish"; readonly usedIdx: number };
+
+/** An op on a ring; whoever holds devices to the rules of rings sees what it is. */
+export class RingOp<R extends Result = Result> extends Op<R> {
+  constructor(
+    readonly queue: Virtqueue,
+    readonly step: RingStep,
+    verb: string,
+    footprint: Footprint | (() => Footprint),
+    attempt: () => R,
+    options: OpOptions,
+  ) {
+    super(`q${queue.index}.${verb}`, footprint, attempt, options);
+  }
+}
+
 /** Ops on one ring. Made anew for each drain: it holds no state, only where the ring is. */
 export class Virtqueue {
+  /** @param index the queue's number in its device */
   constructor(
     readonly ring: RingExports,
     readonly at: RingAreas,
-    readonly name: string,
+    readonly index: number,
   ) {}
 
   availIdx(): Op<number> {
     const { avail } = this.at;
-    return this.#op("avail.idx", [avail + VirtqAvail.IDX], [], () => this.ring.availIdx(avail));
+    return this.#word("avail.idx", [avail + VirtqAvail.IDX], [], () => this.ring.availIdx(avail));
   }
 
   /**
@@ -131,7 +154,8 @@ export class Virtqueue {
     const { size, desc, avail } = this.at;
     const entry = avail + VirtqAvail.RING + (idx & (size - 1)) * VirtqAvail.RING_ENTRY;
     const footprint = () => ({ reads: [ramCell(entry), ...cellsOf(desc, size * VirtqDesc.SIZEOF)], writes: [] });
-    return new Op(`${this.name}.chain`, footprint, () => this.#walk(idx, indirect, table), { eager: true });
+    const step: RingStep = { does: "take", availIdx: idx };
+    return new RingOp(this, step, "chain", footprint, () => this.#walk(idx, indirect, table), { eager: true });
   }
 
   /**
@@ -143,7 +167,7 @@ export class Virtqueue {
     const cells = (list: readonly Segment[]): Cell[] =>
       list.flatMap(({ offset, length }) => cellsOf(offset & ~1, (offset & 1) + length + 1));
     const footprint = () => ({ reads: cells(chain.readable), writes: cells(chain.writable) });
-    return new Op(`${this.name}.serve`, footprint, serve, { eager: true });
+    return new RingOp(this, { does: "serve", chain }, "serve", footprint, serve, { eager: true });
   }
 
   /** 2.7.8.2: "The device MUST set len prior to updating the used idx." Eager: the driver reads it after used.idx only. */
@@ -151,46 +175,49 @@ export class Virtqueue {
     const { used, size } = this.at;
     const at = used + VirtqUsed.RING + (usedIdx & (size - 1)) * VirtqUsedElem.SIZEOF;
     const footprint = { reads: [], writes: cellsOf(at, VirtqUsedElem.SIZEOF) };
-    return new Op(
-      `${this.name}.used.element`,
-      footprint,
-      () => {
-        this.ring.usedFill(used, size, usedIdx, head, length);
-        return 0;
-      },
-      { eager: true, detail: `id ${head} len ${length}` },
-    );
+    const attempt = (): number => {
+      this.ring.usedFill(used, size, usedIdx, head, length);
+      return 0;
+    };
+    const options = { eager: true, detail: `id ${head} len ${length}` };
+    return new RingOp(this, { does: "fill", usedIdx, head }, "used.element", footprint, attempt, options);
   }
 
   publishUsed(usedIdx: number): Op<number> {
     const { used } = this.at;
-    return this.#op("used.idx", [], [used + VirtqUsed.IDX], () => this.ring.usedPublish(used, usedIdx), `= ${usedIdx}`);
+    const footprint = { reads: [], writes: [ramCell(used + VirtqUsed.IDX)] };
+    const attempt = (): number => {
+      this.ring.usedPublish(used, usedIdx);
+      return 0;
+    };
+    const options = { detail: `= ${usedIdx}` };
+    return new RingOp(this, { does: "publish", usedIdx }, "used.idx", footprint, attempt, options);
   }
 
   availFlags(): Op<number> {
     const { avail } = this.at;
-    return this.#op("avail.flags", [avail + VirtqAvail.FLAGS], [], () => this.ring.availFlags(avail));
+    return this.#word("avail.flags", [avail + VirtqAvail.FLAGS], [], () => this.ring.availFlags(avail));
   }
 
   usedEvent(): Op<number> {
     const { avail, size } = this.at;
-    return this.#op("used_event", [avail + virtqUsedEventOffset(size)], [], () => this.ring.usedEvent(avail, size));
+    return this.#word("used_event", [avail + virtqUsedEventOffset(size)], [], () => this.ring.usedEvent(avail, size));
   }
 
   setUsedFlags(flags: number): Op<number> {
     const { used } = this.at;
-    return this.#op("used.flags", [], [used + VirtqUsed.FLAGS], () => this.ring.setUsedFlags(used, flags));
+    return this.#word("used.flags", [], [used + VirtqUsed.FLAGS], () => this.ring.setUsedFlags(used, flags));
   }
 
   setAvailEvent(idx: number): Op<number> {
     const { used, size } = this.at;
     const cell = used + virtqAvailEventOffset(size);
-    return this.#op("avail_event", [], [cell], () => this.ring.setAvailEvent(used, size, idx));
+    return this.#word("avail_event", [], [cell], () => this.ring.setAvailEvent(used, size, idx));
   }
 
-  #op(verb: string, reads: number[], writes: number[], act: () => unknown, detail = ""): Op<number> {
+  #word(verb: string, reads: number[], writes: number[], act: () => unknown): Op<number> {
     const footprint = { reads: reads.map(ramCell), writes: writes.map(ramCell) };
-    return new Op(`${this.name}.${verb}`, footprint, () => Number(act() ?? 0), { detail });
+    return new RingOp(this, { does: "word" }, verb, footprint, () => Number(act() ?? 0), {});
   }
 
   #walk(idx: number, indirect: boolean, regions: RegionTable): Chain | number {

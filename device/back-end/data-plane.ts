@@ -34,7 +34,7 @@ export function* openRing(backEnd: RingServer, ring: Vring): Actor<Work | undefi
     table.byGpa.holds(avail, virtqAvailBytes(size)) &&
     table.byGpa.holds(used, virtqUsedBytes(size));
   if (!placed || state.broken) return undefined;
-  return { queue: new Virtqueue(backEnd.parts.ring, { size, desc, avail, used }, `q${ring.index}`), state, table };
+  return { queue: new Virtqueue(backEnd.parts.ring, { size, desc, avail, used }, ring.index), state, table };
 }
 
 /**

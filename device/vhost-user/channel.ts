@@ -1,13 +1,29 @@
 // One end of a vhost-user connection: messages over two byte streams. What QEMU's vhost_user_write/vhost_user_read and
 // rust-vmm's Endpoint are. The header is received apart from the body, as the real programs do.
 
-import type { Actor } from "../../vm/sync/op.js";
+import { type Actor, Op, type Result } from "../../vm/sync/op.js";
 import type { ByteStream } from "../../vm/sync/socket.js";
 import { VhostUserHeader } from "../spec/vhost-user.js";
 import { decodeBody, decodeHeader, describe, encode, isRefused, type Message, type Refused } from "./message.js";
 
 /** The peer has hung up between two messages. */
 export const CLOSED = "closed";
+
+/** What happens on a connection in one step: at its server's end, but for `send`, which is either's. */
+export type ChannelStep =
+  | { readonly does: "send"; readonly message: Message }
+  | { readonly does: "receive request" }
+  | { readonly does: "accept" };
+
+/** An op on a connection; whoever holds its ends to the rules of the protocol sees what it is. */
+export class ChannelOp<R extends Result = Result> extends Op<R> {
+  constructor(
+    readonly step: ChannelStep,
+    op: Op<R>,
+  ) {
+    super(op.name, () => op.footprint, op.attempt, op);
+  }
+}
 
 export class Channel {
   constructor(
@@ -16,7 +32,10 @@ export class Channel {
   ) {}
 
   *send(message: Message): Actor {
-    yield* this.outgoing.send(encode(message), message.fds, describe(message));
+    yield* new ChannelOp(
+      { does: "send", message },
+      this.outgoing.send(encode(message), message.fds, describe(message)),
+    );
   }
 
   /**
@@ -24,7 +43,8 @@ export class Channel {
    * @param replyTo the request whose reply is awaited; without it, a request
    */
   *receive(replyTo?: number): Actor<Message | Refused | typeof CLOSED> {
-    const head = yield* this.incoming.receive(VhostUserHeader.SIZEOF);
+    const receive = this.incoming.receive(VhostUserHeader.SIZEOF);
+    const head = yield* replyTo === undefined ? new ChannelOp({ does: "receive request" }, receive) : receive;
     if (head.bytes.length === 0) return CLOSED;
     const header = decodeHeader(head.bytes, replyTo);
     if (isRefused(header)) return header;
@@ -34,7 +54,7 @@ export class Channel {
 
   /** The server's side of a new connection, in the place of the one that is closed. */
   *accept(): Actor {
-    yield* this.outgoing.reopen();
+    yield* new ChannelOp({ does: "accept" }, this.outgoing.reopen());
     yield* this.incoming.reopen();
   }
 

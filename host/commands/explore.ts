@@ -15,6 +15,7 @@ import {
 } from "../options.js";
 import type { Context } from "../program.js";
 import { big, verdictWords } from "../report/explore-words.js";
+import { breachReport } from "../report/breach-report.js";
 import { hangReport } from "../report/hang-report.js";
 import { jsonDocument } from "../report/json.js";
 import { type Fact, labelled } from "../report/labelled.js";
@@ -72,8 +73,9 @@ async function explore(options: ExploreOptions, { engines, output }: Context): P
     .explore(scenario, { maxExecutions, onProgress: progress.update })
     .finally(() => progress.stop());
   const hangs = result.hangs.map((hang) => ({ ...hang, replay: `vhostlab replay ${hang.schedule} --threads` }));
+  const breaches = result.breaches.map((breach) => ({ ...breach, replay: `vhostlab replay ${breach.schedule}` }));
   if (json) {
-    output.data(jsonDocument({ scenario, ...result, hangs }));
+    output.data(jsonDocument({ scenario, ...result, hangs, breaches }));
   } else {
     output.data(summary(scenario, result));
     for (const { schedule, report, replay } of hangs) {
@@ -82,6 +84,13 @@ async function explore(options: ExploreOptions, { engines, output }: Context): P
         ["replay", output.colors.bold(replay)],
       ];
       output.data(`\n${hangReport(report, found)}`);
+    }
+    for (const { schedule, replay, ...breach } of breaches) {
+      const found: Fact[] = [
+        ["schedule", schedule],
+        ["replay", output.colors.bold(replay)],
+      ];
+      output.data(`\n${breachReport(breach, found)}`);
     }
   }
   if (file) {
@@ -101,6 +110,7 @@ function summary(scenario: Scenario, result: ExploreResult): string {
     ["script", `${script}: ${SCRIPT[script].about}`],
     ["verdict", verdictWords(result)],
     ...result.hangs.map(({ report }): Fact => ["cause", `${report.cause}, effect ${report.effect}`]),
+    ...result.breaches.map(({ rule }): Fact => ["breach", rule]),
     ["search", result.complete ? "complete" : "not complete: the limit of executions was reached"],
     ["schedules", big(result.paths)],
     ["states", String(result.states)],

@@ -4,6 +4,7 @@ import { type Command, Option } from "commander";
 import { parseSchedule } from "../explore/schedule.js";
 import { jsonOption, parseCount, traceOption } from "../options.js";
 import type { Context } from "../program.js";
+import { breachReport } from "../report/breach-report.js";
 import { hangReport } from "../report/hang-report.js";
 import { jsonDocument } from "../report/json.js";
 import { openTraceFile } from "../report/trace-file.js";
@@ -60,6 +61,8 @@ async function replay(schedule: string, options: ReplayOptions, { engines, outpu
     output.data(`${counts.map(([outcome, count]) => `${outcome} ${count} of ${options.times}`).join(", ")}\n\n`);
     output.data(timeline(first.events, { columns, colors, unit }));
     if (first.report) output.data(`\n${hangReport(first.report)}`);
+    for (const { step, ...breach } of first.breaches ?? [])
+      output.data(`\n${breachReport(breach, [["step", String(step)]])}`);
   }
   file?.write(first, parseSchedule(schedule).scenario, unit, { schedule });
   return outcomes[first.outcome] === options.times && first.outcome !== "undecided" ? 0 : 1;

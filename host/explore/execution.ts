@@ -16,6 +16,8 @@ import { SCRIPT } from "../scenario/catalog/index.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { System, VCPU } from "../scenario/system.js";
 import type { Position } from "../scenario/verdict.js";
+import { Invariants } from "./invariants.js";
+import type { Broken } from "./rules.js";
 
 /** What all executions of one exploration share. */
 export class World {
@@ -23,6 +25,7 @@ export class World {
   readonly bytes = new Uint8Array(this.memory.buffer);
   readonly sync = SyncMemory.create();
   readonly ring: RingExports;
+  readonly invariants: Invariants;
   /** Histories as numbers: equal numbers are equal histories, with no hash in it that could collide. */
   readonly #histories = new Map<string, number>();
 
@@ -31,7 +34,14 @@ export class World {
     ring: WebAssembly.Module,
     readonly guest: WebAssembly.Module,
   ) {
-    this.ring = new WebAssembly.Instance(ring, { env: { memory: this.memory } }).exports as unknown as RingExports;
+    const { exports } = new WebAssembly.Instance(ring, { env: { memory: this.memory } });
+    this.invariants = new Invariants(exports as unknown as RingExports, this.bytes);
+    this.ring = this.invariants.ring;
+  }
+
+  /** Who plays a part of a system, beside the vCPU or as it. A test has somebody with a fault play it. */
+  play<R>(_part: string, actor: Actor<R>, _system: System): Actor<R> {
+    return actor;
   }
 
   /** The number of history `before` continued by `learned`. 0 is the empty history. */
@@ -65,6 +75,10 @@ export class Execution {
   readonly #written = new Set<Cell>();
   /** The requests that the FUSE server has served, on which its tables depend. */
   #served = 0;
+  /** What the invariants remember, as a number. */
+  #remembered: number;
+  /** The invariants that were broken, each with the number of the step that did. */
+  readonly broken: (Broken & { readonly step: number })[] = [];
   readonly events: TraceEvent[] = [];
   steps = 0;
   #turn = VCPU;
@@ -93,11 +107,15 @@ export class Execution {
       const bytes = readable.map(({ offset, length }) => memory.subarray(offset, offset + length).join());
       this.#served = world.history(this.#served, `${process}:${bytes.join()}`);
     };
-    const starts = [
-      { name: VCPU, loops: false, data: false, begin: () => this.#vcpu() },
-      ...system.loops.map(({ name, plane, round }) => ({ name, loops: true, data: plane === "data", begin: round })),
+    this.#remembered = world.invariants.start(system.backEnd.rings.length);
+    const parts = [
+      { name: VCPU, loops: false, data: false, round: () => this.#vcpu() },
+      ...system.loops.map(({ name, plane, round }) => ({ name, loops: true, data: plane === "data", round })),
     ];
-    this.#actors = starts.map((start) => ({ ...start, actor: start.begin(), pending: undefined, history: 0 }));
+    this.#actors = parts.map(({ name, loops, data, round }) => {
+      const begin = () => world.play<unknown>(name, round(), system);
+      return { name, loops, data, begin, actor: begin(), pending: undefined, history: 0 };
+    });
     for (const running of this.#actors) this.#advance(running, undefined);
   }
 
@@ -125,6 +143,9 @@ export class Execution {
     this.#turn = running.name;
     const result = op.attempt();
     if (result === undefined) throw new Error(`step ${this.steps}: ${running.name} cannot do ${op.name} now`);
+    this.#remembered = this.world.invariants.step(this.#remembered, op, result, running.data, (rule, detail) =>
+      this.broken.push({ rule, detail, step: this.steps }),
+    );
     if (running.data) for (const cell of op.footprint.writes) if (isRamCell(cell)) this.#written.add(cell);
     if (this.trace) this.#record(running, op, result);
     running.history = this.world.history(running.history, typeof result === "number" ? `${result}` : result.key);
@@ -150,12 +171,13 @@ export class Execution {
    * - an actor's locals are a function of what it has learned since its round began (its history);
    * - sync memory is in the key by its logical contents;
    * - guest RAM is a function of the guest's history, but for what a device has written: that is in the key;
-   * - the FUSE server is a function of the requests it has served, and of the process it is in.
+   * - the FUSE server is a function of the requests it has served, and of the process it is in;
+   * - what the invariants remember decides which of them break later.
    */
   key(): string {
     const key: number[] = [];
     for (const { history, pending } of this.#actors) key.push(pending ? history : -1);
-    key.push(this.#served, this.system.processesEnded);
+    key.push(this.#served, this.system.processesEnded, this.#remembered);
     this.system.sync.foldAll(key);
     for (const ring of this.system.backEnd.rings) key.push(this.system.backEnd.kickFate(ring));
     for (const cell of [...this.#written].sort((a, b) => a - b)) {

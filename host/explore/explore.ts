@@ -5,6 +5,7 @@ import type { Scenario } from "../scenario/scenario.js";
 import { diagnose } from "../scenario/verdict.js";
 import type { ModuleLoader } from "../threads/platform.js";
 import { Execution, World } from "./execution.js";
+import { RULES } from "./rules.js";
 import { formatSchedule } from "./schedule.js";
 import { search } from "./visited.js";
 
@@ -45,6 +46,12 @@ export async function explore(
     paths: found.paths.toString(),
     ms: performance.now() - start,
     hangs: [...hangs.values()],
+    breaches: found.broken.map(({ rule, detail, order }) => ({
+      rule,
+      ...RULES[rule],
+      detail,
+      schedule: formatSchedule(scenario, order),
+    })),
   };
 }
 

@@ -10,6 +10,7 @@ import { Lab } from "../threads/lab.js";
 import type { Platform } from "../threads/platform.js";
 import { Execution, type World } from "./execution.js";
 import { createWorld } from "./explore.js";
+import { RULES } from "./rules.js";
 import { parseSchedule } from "./schedule.js";
 
 export interface ReplayOptions {
@@ -42,8 +43,9 @@ function replayExplored(world: World, order: readonly number[]): ReplayResult {
   }
   for (let [actor] = execution.enabled(); actor !== undefined; [actor] = execution.enabled()) execution.step(actor);
   const events = [...execution.events]; // the diagnosis goes on from here
-  if (execution.answered) return { outcome: "answered", events };
-  return { outcome: "hang", report: diagnose(execution.system, execution.positions(), "first", 1), events };
+  const breaches = execution.broken.map(({ rule, detail, step }) => ({ rule, ...RULES[rule], detail, step }));
+  if (execution.answered) return { outcome: "answered", events, breaches };
+  return { outcome: "hang", report: diagnose(execution.system, execution.positions(), "first", 1), events, breaches };
 }
 
 /** Each replay is the first boot of a new machine. */

@@ -9,11 +9,21 @@
 // There are no snapshots: to try another choice, the execution is run again from power-on. A guest run costs 0.1 ms.
 
 import { Execution, type World } from "./execution.js";
+import type { Broken, Rule } from "./rules.js";
+
+interface Edge {
+  /** The actors that performed ops until the next state. */
+  readonly order: readonly number[];
+  /** That state's number. */
+  readonly to: number;
+  /** The invariants that were broken on the way, each with the number of the op in `order`, from 1. */
+  readonly broken: readonly (Broken & { readonly at: number })[];
+}
 
 /** A state where somebody has to be chosen, or nobody can move. */
 interface State {
-  /** By choice: the actors that performed ops until the next state, and that state's number. */
-  readonly edges: { readonly order: readonly number[]; readonly to: number }[];
+  /** By choice. */
+  readonly edges: Edge[];
   /** Set where nobody can move. */
   end: Ending | undefined;
 }
@@ -38,6 +48,8 @@ export interface Search {
   readonly finals: ReadonlySet<string>;
   /** The final states, each with a shortest schedule that leads there; shortest first. */
   readonly ends: readonly { readonly end: Ending; readonly order: readonly number[] }[];
+  /** Each invariant that is broken, with a shortest schedule that breaks it. */
+  readonly broken: readonly (Broken & { readonly order: readonly number[] })[];
 }
 
 export interface SearchOptions {
@@ -54,7 +66,7 @@ export function search(world: World, { maxExecutions, eager, onProgress }: Searc
   let operations = 0;
   const stack: Branch[] = [{ from: -1, order: [] }];
   const finals = new Set<string>();
-  const roots: { order: readonly number[]; to: number }[] = [];
+  const roots: Edge[] = [];
 
   while (stack.length > 0 && executions < maxExecutions) {
     const branch = stack.pop()!;
@@ -73,7 +85,12 @@ export function search(world: World, { maxExecutions, eager, onProgress }: Searc
       const key = execution.key();
       const known = numbers.get(key);
       const number = known ?? states.push({ edges: [], end: undefined }) - 1;
-      const edge = { order: order.slice(edgeStart), to: number };
+      const broken = execution.broken.filter(({ step }) => step > edgeStart);
+      const edge: Edge = {
+        order: order.slice(edgeStart),
+        to: number,
+        broken: broken.map(({ rule, detail, step }) => ({ rule, detail, at: step - edgeStart })),
+      };
       if (from < 0) roots.push(edge);
       else states[from]!.edges.push(edge);
       if (known !== undefined) break;
@@ -104,7 +121,7 @@ export function search(world: World, { maxExecutions, eager, onProgress }: Searc
     operations,
     paths: paths ?? 0n,
     finals,
-    ends: shortest(states, roots[0]!.order),
+    ...shortest(states, roots[0]!),
   };
 }
 
@@ -139,21 +156,34 @@ function countPaths(states: readonly State[], root: number): bigint | undefined 
   }
 }
 
-/** Every end with a schedule of fewest ops that leads there: the graph's edges are runs of ops, so by length (Dijkstra). */
-function shortest(states: readonly State[], start: readonly number[]): { end: Ending; order: readonly number[] }[] {
+/**
+ * Every end with a schedule of fewest ops that leads there, and every broken invariant: the graph's edges are runs of ops,
+ * so by length (Dijkstra).
+ */
+function shortest(states: readonly State[], start: Edge): Pick<Search, "ends" | "broken"> {
   const best = new Map<number, { length: number; before: number; order: readonly number[] }>();
-  best.set(0, { length: start.length, before: -1, order: start });
+  best.set(0, { length: start.order.length, before: -1, order: start.order });
   const byLength: number[][] = [];
   const enqueue = (state: number, length: number): void => {
     const bucket = byLength[length] ?? [];
     byLength[length] = bucket;
     bucket.push(state);
   };
-  enqueue(0, start.length);
+  const broken = new Map<Rule, { detail: string; length: number; before: number; order: readonly number[] }>();
+  const note = (edge: Edge, before: number, beforeLength: number): void => {
+    for (const { rule, detail, at } of edge.broken) {
+      const length = beforeLength + at;
+      if (length < (broken.get(rule)?.length ?? Number.POSITIVE_INFINITY))
+        broken.set(rule, { detail, length, before, order: edge.order.slice(0, at) });
+    }
+  };
+  note(start, -1, 0);
+  enqueue(0, start.order.length);
   for (let length = 0; length < byLength.length; length++) {
     for (const state of byLength[length] ?? []) {
       if (best.get(state)!.length !== length) continue;
       for (const edge of states[state]!.edges) {
+        note(edge, state, length);
         const total = length + edge.order.length;
         const known = best.get(edge.to);
         if (known && known.length <= total) continue;
@@ -169,5 +199,12 @@ function shortest(states: readonly State[], start: readonly number[]): { end: En
   };
   const ends = [...states.keys()].filter((state) => states[state]!.end !== undefined && best.has(state));
   ends.sort((a, b) => best.get(a)!.length - best.get(b)!.length);
-  return ends.map((state) => ({ end: states[state]!.end!, order: orderTo(state) }));
+  return {
+    ends: ends.map((state) => ({ end: states[state]!.end!, order: orderTo(state) })),
+    broken: [...broken].map(([rule, { detail, before, order }]) => ({
+      rule,
+      detail,
+      order: [...orderTo(before), ...order],
+    })),
+  };
 }

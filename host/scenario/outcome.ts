@@ -94,6 +94,17 @@ export interface BootsLimits {
   readonly enough: number;
 }
 
+/** A rule of a standard that somebody broke, whatever became of it: apart from the verdict, which is about hangs. */
+export interface Breach {
+  /** A name of the rule, and what it says. */
+  readonly rule: string;
+  readonly text: string;
+  readonly source: string;
+  readonly section: string;
+  /** What was done. */
+  readonly detail: string;
+}
+
 export interface ExploreResult {
   /** Over all interleavings: no schedule hangs, some do, all do. */
   readonly verdict: "never" | "can" | "always";
@@ -109,8 +120,12 @@ export interface ExploreResult {
   readonly ms: number;
   /** For each cause with each effect, a hanging schedule. */
   readonly hangs: readonly { readonly schedule: string; readonly report: HangReport }[];
+  /** For each rule that was broken, a schedule that ends with the op that broke it. */
+  readonly breaches: readonly (Breach & { readonly schedule: string })[];
 }
 
 export interface ReplayResult extends Recording {
   readonly outcome: "answered" | "hang" | "undecided";
+  /** Under the scheduler, which alone looks: the rules that were broken, each at a step, from 1. */
+  readonly breaches?: readonly (Breach & { readonly step: number })[];
 }

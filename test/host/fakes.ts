@@ -50,6 +50,7 @@ export const EXPLORED: ExploreResult = {
   paths: "88123456789012345678901234567",
   ms: 73,
   hangs: [{ schedule: "ovmf:qemu-8.1:rust-0.10:driver-ok/v12c3w1", report: REPORT }],
+  breaches: [],
 };
 
 const notFaked = async (): Promise<never> => {
