@@ -56,10 +56,12 @@ export interface SearchOptions {
   readonly maxExecutions: number;
   /** Run enabled eager ops at once. Without it every op is a choice: slower, and a check of the eager claims. */
   readonly eager: boolean;
+  /** Come to an end at the first hang or broken invariant. */
+  readonly first?: boolean;
   readonly onProgress?: (states: number) => void;
 }
 
-export function search(world: World, { maxExecutions, eager, onProgress }: SearchOptions): Search {
+export function search(world: World, { maxExecutions, eager, first, onProgress }: SearchOptions): Search {
   const numbers = new Map<string, number>();
   const states: State[] = [];
   let executions = 0;
@@ -68,7 +70,9 @@ export function search(world: World, { maxExecutions, eager, onProgress }: Searc
   const finals = new Set<string>();
   const roots: Edge[] = [];
 
-  while (stack.length > 0 && executions < maxExecutions) {
+  let found = false;
+
+  while (stack.length > 0 && executions < maxExecutions && !(first && found)) {
     const branch = stack.pop()!;
     const execution = new Execution(world);
     executions++;
@@ -93,28 +97,31 @@ export function search(world: World, { maxExecutions, eager, onProgress }: Searc
       };
       if (from < 0) roots.push(edge);
       else states[from]!.edges.push(edge);
+      found ||= broken.length > 0;
+      if (first && found) break;
       if (known !== undefined) break;
       numbers.set(key, number);
       if (states.length % 256 === 0) onProgress?.(states.length);
       const enabled = execution.enabled();
-      const [first, ...others] = enabled;
-      if (first === undefined) {
+      const [next, ...others] = enabled;
+      if (next === undefined) {
         states[number]!.end = execution.answered ? "answered" : "hung";
         finals.add(key);
+        found ||= !execution.answered;
         break;
       }
       for (const other of others) stack.push({ from: number, order: [...order, other] });
       from = number;
       edgeStart = order.length;
-      execution.step(first);
-      order = [...order, first];
+      execution.step(next);
+      order = [...order, next];
     }
     operations += execution.steps;
   }
 
   const paths = countPaths(states, 0);
   return {
-    complete: stack.length === 0 && paths !== undefined,
+    complete: stack.length === 0 && !(first && found) && paths !== undefined,
     states: states.length,
     transitions: states.reduce((sum, state) => sum + state.edges.length, 0),
     executions,
