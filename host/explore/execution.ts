@@ -77,8 +77,8 @@ export class Execution {
   #served = 0;
   /** What the invariants remember, as a number. */
   #remembered: number;
-  /** The invariants that were broken, each with the number of the step that did. */
-  readonly broken: (Broken & { readonly step: number })[] = [];
+  /** What the op of now has broken. */
+  readonly #broken: Broken[] = [];
   readonly events: TraceEvent[] = [];
   steps = 0;
   #turn = VCPU;
@@ -135,21 +135,20 @@ export class Execution {
     return this.#actors[actor]?.pending;
   }
 
-  /** Performs the next op of an actor that is enabled. */
-  step(index: number): void {
+  /** Performs the next op of an actor that is enabled. @returns the rules that it breaks */
+  step(index: number): readonly Broken[] {
     const running = this.#actors[index]!;
     const op = running.pending!;
     this.steps++;
     this.#turn = running.name;
     const result = op.attempt();
     if (result === undefined) throw new Error(`step ${this.steps}: ${running.name} cannot do ${op.name} now`);
-    this.#remembered = this.world.invariants.step(this.#remembered, op, result, running.data, (rule, detail) =>
-      this.broken.push({ rule, detail, step: this.steps }),
-    );
+    this.#remembered = this.world.invariants.step(this.#remembered, op, result, running.data, this.#broken);
     if (running.data) for (const cell of op.footprint.writes) if (isRamCell(cell)) this.#written.add(cell);
     if (this.trace) this.#record(running, op, result);
     running.history = this.world.history(running.history, typeof result === "number" ? `${result}` : result.key);
     this.#advance(running, result);
+    return this.#broken.splice(0);
   }
 
   /** Has the guest come to its end? */

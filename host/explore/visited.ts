@@ -76,28 +76,29 @@ export function search(world: World, { maxExecutions, eager, first, onProgress }
     const branch = stack.pop()!;
     const execution = new Execution(world);
     executions++;
-    for (const actor of branch.order) execution.step(actor);
-    let order = [...branch.order];
-    let from = branch.from;
     // The part of the order that the edge from `from` will hold begins with the choice.
     let edgeStart = Math.max(branch.order.length - 1, 0);
+    let broken: (Broken & { at: number })[] = [];
+    const perform = (actor: number): void => {
+      const at = execution.steps + 1 - edgeStart;
+      for (const rule of execution.step(actor)) if (at > 0) broken.push({ ...rule, at });
+    };
+    for (const actor of branch.order) perform(actor);
+    let order = [...branch.order];
+    let from = branch.from;
     for (;;) {
       for (let actor = eager ? execution.eager() : undefined; actor !== undefined; actor = execution.eager()) {
-        execution.step(actor);
+        perform(actor);
         order.push(actor);
       }
       const key = execution.key();
       const known = numbers.get(key);
       const number = known ?? states.push({ edges: [], end: undefined }) - 1;
-      const broken = execution.broken.filter(({ step }) => step > edgeStart);
-      const edge: Edge = {
-        order: order.slice(edgeStart),
-        to: number,
-        broken: broken.map(({ rule, detail, step }) => ({ rule, detail, at: step - edgeStart })),
-      };
+      const edge: Edge = { order: order.slice(edgeStart), to: number, broken };
       if (from < 0) roots.push(edge);
       else states[from]!.edges.push(edge);
       found ||= broken.length > 0;
+      broken = [];
       if (first && found) break;
       if (known !== undefined) break;
       numbers.set(key, number);
@@ -113,7 +114,7 @@ export function search(world: World, { maxExecutions, eager, first, onProgress }
       for (const other of others) stack.push({ from: number, order: [...order, other] });
       from = number;
       edgeStart = order.length;
-      execution.step(next);
+      perform(next);
       order = [...order, next];
     }
     operations += execution.steps;
