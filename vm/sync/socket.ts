@@ -1,7 +1,7 @@
 // One direction of a Unix stream socket with SCM_RIGHTS: a FIFO of bytes between one sender and one receiver, with
 // descriptor numbers attached to the byte they were sent with.
 
-import { type Cell, Op, Received, type Waitable } from "./op.js";
+import { type Cell, type Footprint, Op, Received, streamCells, type Waitable } from "./op.js";
 import { type Foldable, type SyncMemory, WaitQueue } from "./words.js";
 
 // Bytes in flight; one byte a word. The longest burst a front-end streams unanswered is ~400. A send takes all or nothing
@@ -66,6 +66,7 @@ export class ByteStream implements Waitable, Foldable {
     };
     return new Op(`${this.name}.send`, this.#all, attempt, {
       eager: true,
+      order: () => this.#bytes(this.#sent, bytes.length),
       detail,
       blocks: { on: this, a: bytes.length, b: sending },
     });
@@ -89,6 +90,7 @@ export class ByteStream implements Waitable, Foldable {
     };
     return new Op(`${this.name}.receive`, this.#all, attempt, {
       eager: true,
+      order: () => this.#bytes(this.#received, length),
       blocks: { on: this, a: length, b: 0 },
     });
   }
@@ -130,6 +132,12 @@ export class ByteStream implements Waitable, Foldable {
       key.push((this.memory.load(pair) - from) | 0, this.memory.load(pair + 1));
     }
     key.push(-1);
+  }
+
+  // A send and a receive commute unless they are of the same bytes, while what is sent fits; closing commutes with nothing.
+  #bytes(from: Cell, length: number): Footprint {
+    const reads = [this.#sent];
+    return { reads, writes: streamCells(this.#sent, this.memory.peek(from), length) };
   }
 
   #inFlight(): number {
