@@ -1,4 +1,4 @@
-// vhostlab's explorer: a verdict over all interleavings of a first boot.
+// vhostlab's explorer: a verdict over the interleavings of one script, all of them or those that a policy tries.
 
 import type { Cause, ExploreResult, HangReport } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";
@@ -6,13 +6,13 @@ import { diagnose } from "../scenario/verdict.js";
 import type { ModuleLoader } from "../threads/platform.js";
 import { Execution, World } from "./execution.js";
 import { formatSchedule } from "./schedule.js";
-import { search } from "./visited.js";
+import { POLICY } from "./policies/index.js";
+import { POLICY_ABOUT, type PolicyName } from "./policies/names.js";
+import type { Limits } from "./policies/policy.js";
+import { shrink } from "./shrink.js";
 
-const MOST_EXECUTIONS = 1_000_000;
-
-export interface ExploreOptions {
-  readonly maxExecutions?: number;
-  readonly onProgress?: (states: number) => void;
+export interface ExploreOptions extends Partial<Limits> {
+  readonly policy?: PolicyName;
 }
 
 export async function explore(
@@ -22,28 +22,27 @@ export async function explore(
 ): Promise<ExploreResult> {
   const world = await createWorld(modules, scenario);
   const start = performance.now();
-  const found = search(world, {
-    maxExecutions: options.maxExecutions ?? MOST_EXECUTIONS,
-    eager: true,
-    ...(options.onProgress && { onProgress: options.onProgress }),
-  });
+  const { policy = "visited", maxSchedules = POLICY_ABOUT[policy].maxSchedules, seed = 1, onProgress } = options;
+  const found = POLICY[policy](world, { maxSchedules, seed, onProgress });
   const hung = found.ends.filter(({ end }) => end === "hung");
-  const hangs = new Map<Cause, { schedule: string; report: HangReport }>();
+  const byCause = new Map<Cause, (readonly number[])[]>();
   for (const { order } of hung) {
-    const report = reportOf(world, order);
-    if (!hangs.has(report.cause)) hangs.set(report.cause, { schedule: formatSchedule(scenario, order), report });
+    const { cause } = reportOf(world, order);
+    byCause.set(cause, [...(byCause.get(cause) ?? []), order]);
   }
+  const hangs = [...byCause.values()].map((orders) => {
+    const order = shrink(world, orders);
+    return { schedule: formatSchedule(scenario, order), report: reportOf(world, order) };
+  });
   return {
     verdict: hung.length === 0 ? "never" : hung.length === found.ends.length ? "always" : "can",
-    causes: [...hangs.keys()],
+    causes: [...byCause.keys()],
     complete: found.complete,
-    states: found.states,
-    transitions: found.transitions,
+    ...(found.graph && { ...found.graph, paths: found.graph.paths.toString() }),
     executions: found.executions,
     operations: found.operations,
-    paths: found.paths.toString(),
     ms: performance.now() - start,
-    hangs: [...hangs.values()],
+    hangs,
   };
 }
 
