@@ -14,7 +14,10 @@ const WATCHED_BYTES = 256 * 1024;
 /** Names what an op claims; tests that the audit bites hand in a wrong one. */
 export type Declared = (op: Op) => Footprint;
 
+/** What it touches. */
 const asDeclared: Declared = (op) => op.footprint;
+/** What decides whether it commutes with others: for bytes of a stream that is less. */
+const asOrdered: Declared = (op) => op.order;
 
 /**
  * A whole execution under a random schedule, from power-on until nobody can move. Who moves goes on for a while, longer
@@ -121,7 +124,7 @@ export function auditPairs(
   world: World,
   prefix: readonly number[],
   comparisons: Comparisons,
-  declared: Declared = asDeclared,
+  declared: Declared = asOrdered,
 ): void {
   const { wrong } = comparisons;
   const pending = pendingAfter(world, prefix, declared);
@@ -160,7 +163,7 @@ export function auditEager(
   comparisons: Comparisons,
   isEager: (op: Op) => boolean = (op) => op.eager,
 ): void {
-  for (const { actor, name, enabled, op } of pendingAfter(world, prefix, asDeclared)) {
+  for (const { actor, name, enabled, op } of pendingAfter(world, prefix, asOrdered)) {
     if (!enabled || !isEager(op)) continue;
     const execution = machineAfter(world, prefix);
     const others: number[] = [];
