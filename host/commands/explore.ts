@@ -106,13 +106,13 @@ async function explore(options: ExploreOptions, { engines, output }: Context): P
 }
 
 function summary(scenario: Scenario, policy: PolicyName, result: ExploreResult): string {
-  const { guest, frontEnd, backEnd, enableAt, memory, kickCount, script } = scenario;
+  const { guest, frontEnd, backEnd, enableAt, memory, kickCount, eventIdx, script } = scenario;
   const facts: Fact[] = [
     ["scenario", `${guest}, ${frontEnd}, ${backEnd}, ring messages at ${enableAt}`],
-    ["front-end", `memory ${memory}, kick eventfds born with ${kickCount}`],
+    ["front-end", `memory ${memory}, kick eventfds born with ${kickCount}, EVENT_IDX ${eventIdx ? "" : "not "}offered`],
     ["script", `${script}: ${SCRIPT[script].about}`],
     ["verdict", verdictWords(result)],
-    ...result.causes.map((cause): Fact => ["cause", cause]),
+    ...result.hangs.map(({ report }): Fact => ["cause", `${report.cause}, effect ${report.effect}`]),
     ["search", `${policy}, ${result.complete ? "complete" : "not complete"}`],
     ...graphFacts(result),
     ["executions", String(result.executions)],

@@ -25,18 +25,20 @@ export async function explore(
   const { policy = "visited", maxSchedules = POLICY_ABOUT[policy].maxSchedules, seed = 1, onProgress } = options;
   const found = POLICY[policy](world, { maxSchedules, seed, onProgress });
   const hung = found.ends.filter(({ end }) => end === "hung");
-  const byCause = new Map<Cause, (readonly number[])[]>();
+  const kinds = new Map<string, { cause: Cause; orders: (readonly number[])[] }>();
   for (const { order } of hung) {
-    const { cause } = reportOf(world, order);
-    byCause.set(cause, [...(byCause.get(cause) ?? []), order]);
+    const { cause, effect } = reportOf(world, order);
+    const kind = `${cause} ${effect}`;
+    if (!kinds.has(kind)) kinds.set(kind, { cause, orders: [] });
+    kinds.get(kind)!.orders.push(order);
   }
-  const hangs = [...byCause.values()].map((orders) => {
+  const hangs = [...kinds.values()].map(({ orders }) => {
     const order = shrink(world, orders);
     return { schedule: formatSchedule(scenario, order), report: reportOf(world, order) };
   });
   return {
     verdict: hung.length === 0 ? "never" : hung.length === found.ends.length ? "always" : "can",
-    causes: [...byCause.keys()],
+    causes: [...new Set([...kinds.values()].map(({ cause }) => cause))],
     complete: found.complete,
     ...(found.graph && { ...found.graph, paths: found.graph.paths.toString() }),
     executions: found.executions,

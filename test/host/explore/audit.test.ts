@@ -8,7 +8,8 @@ import { dfs } from "../../../host/explore/policies/dfs.js";
 import { dpor } from "../../../host/explore/policies/dpor.js";
 import type { Found } from "../../../host/explore/policies/policy.js";
 import { BACK_ENDS } from "../../../host/scenario/occupants.js";
-import { ROWS, type Scenario, type ScriptName } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
+import type { Scenario, ScriptName } from "../../../host/scenario/scenario.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 import { EventFd } from "../../../vm/sync/eventfd.js";
 import { type Footprint, Op } from "../../../vm/sync/op.js";
@@ -24,7 +25,14 @@ const CELLS: [string, Scenario][] = [
   ...BACK_ENDS.filter((backEnd) => backEnd !== "kernel").map((backEnd) => ({ ...row("fix"), backEnd })),
   { ...row("fix"), frontEnd: "cloud-hypervisor" as const },
   { ...row("fix"), frontEnd: "ioctl" as const, backEnd: "kernel" as const },
-].map((scenario) => [`${scenario.frontEnd} and ${scenario.backEnd}`, scenario]);
+  ...(["rust-0.10", "c"] as const).map((backEnd) => ({
+    ...row("fix"),
+    frontEnd: "cloud-hypervisor" as const,
+    backEnd,
+    script: "reconnect" as const,
+  })),
+  { ...row("rekick"), guest: "linux" as const, script: "two-queues" as const },
+].map((scenario) => [`${scenario.script}: ${scenario.frontEnd} and ${scenario.backEnd}`, scenario]);
 const cells = [...new Map(CELLS)];
 
 /** Runs `body` with `count` sources of choices. */

@@ -8,7 +8,8 @@ import { POLICY } from "../../../host/explore/policies/index.js";
 import { replay } from "../../../host/explore/replay.js";
 import { search } from "../../../host/explore/visited.js";
 import { BACK_ENDS } from "../../../host/scenario/occupants.js";
-import { ROWS, type Scenario } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
+import type { Scenario } from "../../../host/scenario/scenario.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 import { finalKeys } from "./final-keys.js";
 
