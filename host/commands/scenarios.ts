@@ -5,7 +5,7 @@ import { OPTIONS } from "../explore/schedule.js";
 import { jsonOption } from "../options.js";
 import type { Context } from "../program.js";
 import { jsonDocument } from "../report/json.js";
-import { labelled } from "../report/labelled.js";
+import { type Fact, labelled } from "../report/labelled.js";
 import { SCRIPT } from "../scenario/catalog/index.js";
 import { GUESTS } from "../scenario/occupants.js";
 import { ENABLE_AT, PAIRS, SCRIPTS } from "../scenario/scenario.js";
@@ -16,7 +16,7 @@ export function addScenarios(program: Command, context: Context): void {
   program
     .command("scenarios")
     .summary("list what a scenario is made of")
-    .description(`Lists guests, pairs, scripts and options. Any of each together are a scenario, ${FORM}.`)
+    .description(`Lists guests, pairs, scripts and options: one of each, and any options, are a scenario, ${FORM}.`)
     .addOption(jsonOption())
     .addHelpText("after", "\nExample:\n  $ vhostlab scenarios")
     .action(({ json }: { json?: boolean }) => {
@@ -30,7 +30,7 @@ function document() {
     guests: GUESTS,
     pairs: PAIRS,
     enableAt: ENABLE_AT,
-    scripts: SCRIPTS.map((name) => ({ name, about: SCRIPT[name].about })),
+    scripts: SCRIPTS.map((name) => ({ name, about: SCRIPT[name].about, only: SCRIPT[name].only })),
     options: Object.entries(OPTIONS).map(([name, sets]) => ({ name, sets })),
   };
 }
@@ -58,7 +58,10 @@ function list({ output: { colors } }: Context): string {
     section(
       "script",
       labelled(
-        scripts.map(({ name, about }) => [name, about]),
+        scripts.flatMap(({ name, about, only }): Fact[] => [
+          [name, about],
+          ...(only ? [["", `for ${only.name} only`] as const] : []),
+        ]),
         "  ",
       ),
     ),
@@ -72,8 +75,10 @@ function list({ output: { colors } }: Context): string {
   ].join("");
 }
 
+/** As on the command line. */
 function settings(sets: object): string {
+  const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   return Object.entries(sets)
-    .map(([key, value]) => `${key}: ${value}`)
-    .join(", ");
+    .map(([key, value]) => (value === false ? `--no-${kebab(key)}` : `--${kebab(key)} ${value}`))
+    .join(" ");
 }

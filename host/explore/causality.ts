@@ -2,21 +2,17 @@
 // actor, and before a later one that is dependent on it. Orders with the same happens-before are one schedule to all
 // actors: a Mazurkiewicz trace.
 
-import type { Cell, Footprint } from "../../vm/sync/op.js";
+import type { Cell, Footprint, Op } from "../../vm/sync/op.js";
 
 /** By actor, how many steps up to that actor's last: 0 is none, n the n-th step of the execution. */
 export type Clock = readonly number[];
 
-/** By actor, its last steps at a cell, as in a clock. */
-interface Accesses {
-  readonly reads: number[];
-  readonly writes: number[];
-}
-
 export class Causality {
   /** The clock of each step: of each actor the last step that happened before it, or is it. */
   readonly clocks: Clock[] = [];
-  readonly #cells = new Map<Cell, Accesses>();
+  readonly #all = new Accesses();
+  /** Without those of releases, which order and do not race. */
+  readonly #racing = new Accesses();
   readonly #actors: Clock[] = [];
 
   /** Of each actor, the last step that happened before where `actor` stands now. */
@@ -24,21 +20,14 @@ export class Causality {
     return this.#actors[actor] ?? [];
   }
 
-  /** Performs a step: `actor` does an op that is ordered by `order` (Op.order, before it is performed). */
-  append(actor: number, { reads, writes }: Footprint): void {
+  /** Performs a step: `actor` does `op`, which is looked at before it is performed. */
+  append(actor: number, { order, releases }: Op): void {
     const step = this.clocks.length + 1;
     const clock = [...this.of(actor)];
-    const after = (steps: readonly number[]): void => {
-      for (const at of steps) if (at) join(clock, this.clocks[at - 1]!);
-    };
-    for (const cell of reads) after(this.#at(cell).writes);
-    for (const cell of writes) {
-      after(this.#at(cell).writes);
-      after(this.#at(cell).reads);
-    }
+    for (const [, at] of this.#all.dependent(order)) join(clock, this.clocks[at - 1]!);
     clock[actor] = step;
-    for (const cell of reads) this.#at(cell).reads[actor] = step;
-    for (const cell of writes) this.#at(cell).writes[actor] = step;
+    this.#all.note(order, actor, step);
+    if (!releases) this.#racing.note(order, actor, step);
     this.clocks.push(clock);
     this.#actors[actor] = clock;
   }
@@ -48,31 +37,40 @@ export class Causality {
    * Dependent steps that are before it are passed over: an earlier one may still race.
    * @returns its number from 1, or 0
    */
-  race(actor: number, { reads, writes }: Footprint): number {
+  race(actor: number, { order }: Op): number {
     const before = this.of(actor);
     let last = 0;
     // Of each other actor the last step at a cell is the one that counts: if it is before, so are those before it.
-    const look = (steps: readonly number[]): void => {
-      for (const [other, at] of steps.entries()) {
-        if (at && other !== actor && at > (before[other] ?? 0)) last = Math.max(last, at);
-      }
-    };
-    for (const cell of reads) look(this.#at(cell).writes);
-    for (const cell of writes) {
-      look(this.#at(cell).writes);
-      look(this.#at(cell).reads);
+    for (const [other, at] of this.#racing.dependent(order)) {
+      if (other !== actor && at > (before[other] ?? 0)) last = Math.max(last, at);
     }
     return last;
   }
+}
 
-  #at(cell: Cell): Accesses {
-    let accesses = this.#cells.get(cell);
-    if (!accesses) {
-      accesses = { reads: [], writes: [] };
-      this.#cells.set(cell, accesses);
-    }
-    return accesses;
+/** By cell and actor, the last step that read it, and the last that wrote it. */
+class Accesses {
+  readonly #reads = new Map<Cell, Map<number, number>>();
+  readonly #writes = new Map<Cell, Map<number, number>>();
+
+  note({ reads, writes }: Footprint, actor: number, step: number): void {
+    for (const cell of reads) put(this.#reads, cell, actor, step);
+    for (const cell of writes) put(this.#writes, cell, actor, step);
   }
+
+  /** The last steps that `footprint` is dependent on, each with its actor. */
+  *dependent({ reads, writes }: Footprint): Generator<readonly [actor: number, step: number]> {
+    for (const cell of reads) yield* this.#writes.get(cell) ?? [];
+    for (const cell of writes) {
+      yield* this.#writes.get(cell) ?? [];
+      yield* this.#reads.get(cell) ?? [];
+    }
+  }
+}
+
+function put(cells: Map<Cell, Map<number, number>>, cell: Cell, actor: number, step: number): void {
+  const steps = cells.get(cell) ?? new Map<number, number>();
+  cells.set(cell, steps.set(actor, step));
 }
 
 function join(clock: number[], other: Clock): void {

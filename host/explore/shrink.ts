@@ -53,7 +53,7 @@ function stepsOf(system: Explorable, order: readonly number[]): number[][][] {
   const run = system.start();
   const past = new Causality();
   for (const actor of order) {
-    past.append(actor, run.next(actor)!.order);
+    past.append(actor, run.next(actor)!);
     run.step(actor);
   }
   const steps: number[][][] = Array.from({ length: run.actors }, () => []);

@@ -374,6 +374,9 @@ describe("vhostlab scenarios", () => {
     expect(data).toMatch(/^ +ioctl +kernel$/m);
     expect(data).toMatch(/^ +qemu-8.2 +rekick, rust-0.10, .*, c$/m);
     for (const script of SCRIPTS) expect(data).toMatch(new RegExp(`^  ${script} +${SCRIPT[script].about}$`, "m"));
+    expect(data).toMatch(/^ +two-queues .*\n +for linux only$/m);
+    expect(data).toMatch(/^ +no-event-idx +--no-event-idx$/m);
+    expect(data).toMatch(/^ +kick-count-0 +--kick-count 0$/m);
   });
 
   it("--json: every combination is the head of a schedule", async () => {

@@ -107,6 +107,11 @@ export interface OpOptions {
    * and not the counters. Both sides of such an object declare it.
    */
   readonly order?: () => Footprint;
+  /**
+   * While it is enabled no op of another actor that depends on it is: such an op comes after it, and never races with it.
+   * The proof obligation stands at each place that sets it.
+   */
+  readonly releases?: boolean;
   /** On a real thread the op takes this many microseconds or more. No wait: nothing that anybody does can end it. */
   readonly takesMicros?: number;
   /** For people: what a timeline shows beside the name. */
@@ -116,6 +121,7 @@ export interface OpOptions {
 /** One step that other actors can see. `yield* op` performs it and gives its result. */
 export class Op<R extends Result = Result> {
   readonly eager: boolean;
+  readonly releases: boolean;
   readonly blocks: Blocking | undefined;
   readonly takesMicros: number;
   readonly detail: string;
@@ -136,6 +142,7 @@ export class Op<R extends Result = Result> {
     this.#footprint = footprint;
     this.#order = options.order;
     this.eager = options.eager ?? false;
+    this.releases = options.releases ?? false;
     this.blocks = options.blocks;
     this.takesMicros = options.takesMicros ?? 0;
     this.detail = options.detail ?? "";

@@ -45,7 +45,8 @@ export class ByteStream implements Waitable, Foldable {
   /**
    * sendmsg(2): all of `bytes`, with `fds` attached to the first. Blocks while they, or the descriptors, do not fit.
    * Eager while they fit: a FIFO with one sender and one receiver, the k-th send commutes with every receive of an
-   * earlier byte, and the receive of these bytes is not enabled before it.
+   * earlier byte, and the receive of these bytes is not enabled before it. So it is a release to that receive; whoever
+   * reopens a stream does it after the sender has closed it, and that sends again when it is connected.
    */
   send(bytes: Uint8Array, fds: readonly number[] = [], detail = ""): Op<number> {
     if (bytes.length > CAPACITY || fds.length > FDS)
@@ -68,6 +69,7 @@ export class ByteStream implements Waitable, Foldable {
     };
     return new Op(`${this.name}.send`, this.#all, attempt, {
       eager: true,
+      releases: true,
       order: () => this.#bytes(this.#sent, bytes.length),
       detail,
       blocks: { on: this, a: bytes.length, b: sending },

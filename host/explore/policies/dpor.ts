@@ -40,7 +40,7 @@ function follow(run: Run, path: State[], before: readonly number[], tally: Tally
   const past = new Causality();
   const order: number[] = [];
   const perform = (actor: number): void => {
-    past.append(actor, run.next(actor)!.order);
+    past.append(actor, run.next(actor)!);
     run.step(actor);
     order.push(actor);
   };
@@ -72,7 +72,7 @@ function enter(run: Run, sleep: ReadonlySet<number>): State {
 function addRaces(run: Run, path: readonly State[], past: Causality): void {
   for (let actor = 0; actor < run.actors; actor++) {
     const next = run.next(actor);
-    const race = next ? past.race(actor, next.order) : 0;
+    const race = next ? past.race(actor, next) : 0;
     if (race > 0) tryBefore(path[race - 1]!, race, actor, past);
   }
 }

@@ -14,7 +14,16 @@ import { nodePlatform } from "../../../host/threads/spawn.js";
 import { EventFd } from "../../../vm/sync/eventfd.js";
 import { type Footprint, Op } from "../../../vm/sync/op.js";
 import { Word } from "../../../vm/sync/words.js";
-import { auditEager, auditFootprints, auditPairs, type Choose, Comparisons, type Declared, walk } from "./audit.js";
+import {
+  auditEager,
+  auditFootprints,
+  auditPairs,
+  auditReleases,
+  type Choose,
+  Comparisons,
+  type Declared,
+  walk,
+} from "./audit.js";
 import { finalKeys } from "./final-keys.js";
 import { litmus } from "./litmus.js";
 
@@ -81,6 +90,12 @@ describe.each(cells)("%s", { timeout: 120_000 }, async (_, scenario) => {
     expect(all.made).toBeGreaterThan(50);
   });
 
+  it("a release is never enabled together with what depends on it", () => {
+    const all = compared(world, 6, (prefix, _, all) => auditReleases(world, prefix, all));
+    expect([...all.wrong]).toEqual([]);
+    expect(all.made).toBeGreaterThan(5);
+  });
+
   it("an enabled eager op could as well be done before whatever the others do first", () => {
     const all = compared(world, 24, (prefix, choose, all) => auditEager(world, prefix, choose, 1 + choose(40), all));
     expect([...all.wrong]).toEqual([]);
@@ -109,6 +124,14 @@ describe("the audit bites", { timeout: 120_000 }, async () => {
 
   const none: Footprint = { reads: [], writes: [] };
 
+  /** Two actors stand before these ops. */
+  const bothPending =
+    (one: string, other: string) =>
+    (execution: Execution): boolean => {
+      const names = execution.positions().map((_, actor) => execution.next(actor)?.name);
+      return names.includes(one) && names.lastIndexOf(other) !== names.indexOf(one);
+    };
+
   // explorer.md 5, trap 2: the footprints that are easily got wrong.
   it.each<[string, string, string, ScriptName, number]>([
     ["eventfd add and read", "q1.kick.add", "q1.kick.read", "first", 200],
@@ -120,11 +143,8 @@ describe("the audit bites", { timeout: 120_000 }, async () => {
   ])("finds %s taken as independent", async (_, one, other, script, executions) => {
     const world = await createWorld(nodePlatform, { ...row("seed"), script });
     const declared: Declared = (op) => (op.name === one ? none : op.order);
-    const bothPending = (execution: Execution): boolean => {
-      const names = execution.positions().map((_, actor) => execution.next(actor)?.name);
-      return names.includes(one) && names.lastIndexOf(other) !== names.indexOf(one);
-    };
-    const all = compared(world, executions, (prefix, __, all) => auditPairs(world, prefix, all, declared), bothPending);
+    const compare = (prefix: number[], _: Choose, all: Comparisons) => auditPairs(world, prefix, all, declared);
+    const all = compared(world, executions, compare, bothPending(one, other));
     const pairs = [`${one} | ${other}: `, `${other} | ${one}: `];
     expect([...all.wrong].filter((each) => pairs.some((pair) => each.startsWith(pair)))).not.toEqual([]);
   });
@@ -149,6 +169,13 @@ describe("the audit bites", { timeout: 120_000 }, async () => {
     expect(ends(dpor(right, limits))).toEqual(["answered", "hung"]);
     expect(ends(dpor(wrong, limits))).toEqual(["answered"]);
     expect(finalKeys(wrong, dpor(wrong, limits))).not.toEqual(finalKeys(wrong, dfs(wrong, limits)));
+  });
+
+  it("finds an op that is called a release and races", () => {
+    const releases = (op: Op): boolean => op.name === "q1.kick.add";
+    const compare = (prefix: number[], _: Choose, all: Comparisons) => auditReleases(world, prefix, all, releases);
+    const all = compared(world, 24, compare, bothPending("q1.kick.add", "epoll.wait"));
+    expect([...all.wrong]).toEqual(["q1.kick.add is no release: epoll.wait"]);
   });
 
   it("finds an op that is called eager and is not", () => {

@@ -151,6 +151,23 @@ function pendingAfter(world: World, prefix: readonly number[], declared: Declare
   });
 }
 
+/** Releases, in the state after `prefix`: one that is enabled is not enabled together with what depends on it. */
+export function auditReleases(
+  world: World,
+  prefix: readonly number[],
+  comparisons: Comparisons,
+  releases: (op: Op) => boolean = (op) => op.releases,
+): void {
+  const enabled = pendingAfter(world, prefix, asOrdered).filter((each) => each.enabled);
+  for (const release of enabled.filter(({ op }) => releases(op))) {
+    comparisons.made++;
+    for (const other of enabled) {
+      if (other.actor !== release.actor && dependent(other.footprint, release.footprint))
+        comparisons.wrong.add(`${release.name} is no release: ${other.name}`);
+    }
+  }
+}
+
 /**
  * Eagerness, in the state after `prefix`: whatever the others do before an enabled eager op (here: up to `most` random
  * ops), it could as well have been done first. With it first the others' ops can all happen, and the state is the same.
