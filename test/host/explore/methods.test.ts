@@ -56,11 +56,13 @@ describe("the published hang", { timeout: 120_000 }, () => {
 
   it.each(["random", "pct"] as const)("is found by %s, which says that it is not complete", async (policy) => {
     const options = { policy, maxSchedules: 500 };
-    const { causes, complete, executions } = await explore(nodePlatform, SEED, options);
+    const { causes, complete, executions, hangs } = await explore(nodePlatform, SEED, options);
     expect({ causes, complete, executions }).toEqual({
       causes: ["kick-consumed-while-disabled"],
       complete: false,
       executions: 500,
     });
+    const again = await replay(nodePlatform, hangs[0]!.schedule, { threads: true, times: 5 });
+    expect(again.map(({ report }) => report?.cause)).toEqual(Array(5).fill(causes[0]));
   });
 });
