@@ -91,7 +91,7 @@ describe.each(cells)("%s", { timeout: 120_000 }, async (_, scenario) => {
   });
 
   it("a release is never enabled together with what depends on it", () => {
-    const all = compared(world, 6, (prefix, _, all) => auditReleases(world, prefix, all));
+    const all = compared(world, 12, (prefix, _, all) => auditReleases(world, prefix, all));
     expect([...all.wrong]).toEqual([]);
     expect(all.made).toBeGreaterThan(5);
   });
