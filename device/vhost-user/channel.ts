@@ -21,7 +21,7 @@ export class ChannelOp<R extends Result = Result> extends Op<R> {
     readonly step: ChannelStep,
     op: Op<R>,
   ) {
-    super(op.name, () => op.footprint, op.attempt, op);
+    super(op.name, () => op.footprint, op.attempt, { ...op, order: () => op.order });
   }
 }
 

@@ -17,7 +17,7 @@ import type { Scenario } from "../scenario/scenario.js";
 import { System, VCPU } from "../scenario/system.js";
 import type { Position } from "../scenario/verdict.js";
 import { Invariants } from "./invariants.js";
-import type { Broken } from "./rules.js";
+import type { BrokenAt } from "./rules.js";
 
 /** What all executions of one exploration share. */
 export class World {
@@ -52,6 +52,11 @@ export class World {
     this.#histories.set(key, this.#histories.size + 1);
     return this.#histories.size;
   }
+
+  /** A new machine; its memory is this world's, so it ends the one before. */
+  start(): Execution {
+    return new Execution(this);
+  }
 }
 
 interface Running {
@@ -77,8 +82,8 @@ export class Execution {
   #served = 0;
   /** What the invariants remember, as a number. */
   #remembered: number;
-  /** What the op of now has broken. */
-  readonly #broken: Broken[] = [];
+  /** The rules that were broken, each with the number of the step that did. */
+  readonly broken: BrokenAt[] = [];
   readonly events: TraceEvent[] = [];
   steps = 0;
   #turn = VCPU;
@@ -119,6 +124,10 @@ export class Execution {
     for (const running of this.#actors) this.#advance(running, undefined);
   }
 
+  get actors(): number {
+    return this.#actors.length;
+  }
+
   /** Actors that can move now, in order. */
   enabled(): number[] {
     return [...this.#actors.keys()].filter((i) => this.#actors[i]!.pending?.enabled() ?? false);
@@ -135,20 +144,21 @@ export class Execution {
     return this.#actors[actor]?.pending;
   }
 
-  /** Performs the next op of an actor that is enabled. @returns the rules that it breaks */
-  step(index: number): readonly Broken[] {
+  /** Performs the next op of an actor that is enabled. */
+  step(index: number): void {
     const running = this.#actors[index]!;
     const op = running.pending!;
     this.steps++;
     this.#turn = running.name;
     const result = op.attempt();
     if (result === undefined) throw new Error(`step ${this.steps}: ${running.name} cannot do ${op.name} now`);
-    this.#remembered = this.world.invariants.step(this.#remembered, op, result, running.data, this.#broken);
+    this.#remembered = this.world.invariants.step(this.#remembered, op, result, running.data, (rule, detail) =>
+      this.broken.push({ rule, detail, at: this.steps }),
+    );
     if (running.data) for (const cell of op.footprint.writes) if (isRamCell(cell)) this.#written.add(cell);
     if (this.trace) this.#record(running, op, result);
     running.history = this.world.history(running.history, typeof result === "number" ? `${result}` : result.key);
     this.#advance(running, result);
-    return this.#broken.splice(0);
   }
 
   /** Has the guest come to its end? */

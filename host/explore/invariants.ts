@@ -17,7 +17,7 @@ import { ChannelOp } from "../../device/vhost-user/channel.js";
 import { isRamCell, type Op, type Result } from "../../vm/sync/op.js";
 import { type ConnectionState, connectionStep, NEW_CONNECTION } from "./connection-rules.js";
 import { NEW_RING, type RingState, ringStep, STOPPED_RING } from "./ring-rules.js";
-import type { Broken, Report } from "./rules.js";
+import type { Report } from "./rules.js";
 
 interface Memory {
   readonly connection: ConnectionState;
@@ -55,11 +55,9 @@ export class Invariants {
    * Looks at an op that has just been performed.
    * @param before the number of what is remembered
    * @param byDevice the op is a data-plane thread's
-   * @param broken what it breaks is added here
    * @returns the number of what is remembered now
    */
-  step(before: number, op: Op, result: Result, byDevice: boolean, broken: Broken[]): number {
-    const report: Report = (rule, detail) => broken.push({ rule, detail });
+  step(before: number, op: Op, result: Result, byDevice: boolean, report: Report): number {
     if (op instanceof RingOp) return this.#ringStep(before, op, result as Chain | number, report);
     if (op instanceof ChannelOp) return this.#channelStep(before, op, report);
     if (byDevice && op.footprint.writes.some(isRamCell))

@@ -2,7 +2,7 @@
 
 import { UserError } from "../errors.js";
 import { BOOT_RAM_BYTES } from "../scenario/boot-machine.js";
-import type { Breach, ReplayResult } from "../scenario/outcome.js";
+import type { ReplayResult } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { diagnose } from "../scenario/verdict.js";
 import type { Job } from "../threads/job.js";
@@ -34,20 +34,16 @@ export async function replay(
 /** After the schedule's end the lowest actor that can move goes on, until none can. */
 function replayExplored(world: World, order: readonly number[]): ReplayResult {
   const execution = new Execution(world, true);
-  const breaches: (Breach & { step: number })[] = [];
-  const step = (actor: number): void => {
-    for (const { rule, detail } of execution.step(actor))
-      breaches.push({ rule, ...RULES[rule], detail, step: execution.steps });
-  };
   for (const [at, actor] of order.entries()) {
     if (!execution.next(actor)?.enabled()) {
       const what = execution.next(actor)?.name ?? "anything more";
       throw new UserError(`step ${at + 1} of the schedule cannot happen: that actor cannot do ${what} then`);
     }
-    step(actor);
+    execution.step(actor);
   }
-  for (let [actor] = execution.enabled(); actor !== undefined; [actor] = execution.enabled()) step(actor);
+  for (let [actor] = execution.enabled(); actor !== undefined; [actor] = execution.enabled()) execution.step(actor);
   const events = [...execution.events]; // the diagnosis goes on from here
+  const breaches = execution.broken.map(({ at, ...broken }) => ({ ...broken, ...RULES[broken.rule], step: at }));
   if (execution.answered) return { outcome: "answered", events, breaches };
   return { outcome: "hang", report: diagnose(execution.system, execution.positions(), "first", 1), events, breaches };
 }

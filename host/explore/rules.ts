@@ -49,5 +49,15 @@ export interface Broken {
   readonly detail: string;
 }
 
+export interface BrokenAt extends Broken {
+  /** The number of the op, from 1. */
+  readonly at: number;
+}
+
+/** A rule, broken by the last op of an order. */
+export interface Breaking extends Broken {
+  readonly order: readonly number[];
+}
+
 /** Told of each. */
 export type Report = (rule: Rule, detail: string) => void;

@@ -9,15 +9,15 @@
 // There are no snapshots: to try another choice, the execution is run again from power-on. A guest run costs 0.1 ms.
 
 import { Execution, type World } from "./execution.js";
-import type { Broken, Rule } from "./rules.js";
+import type { Breaking, BrokenAt, Rule } from "./rules.js";
 
 interface Edge {
   /** The actors that performed ops until the next state. */
   readonly order: readonly number[];
   /** That state's number. */
   readonly to: number;
-  /** The invariants that were broken on the way, each with the number of the op in `order`, from 1. */
-  readonly broken: readonly (Broken & { readonly at: number })[];
+  /** The rules that were broken on the way, by the number of the op in `order`. */
+  readonly broken: readonly BrokenAt[];
 }
 
 /** A state where somebody has to be chosen, or nobody can move. */
@@ -48,15 +48,15 @@ export interface Search {
   readonly finals: ReadonlySet<string>;
   /** The final states, each with a shortest schedule that leads there; shortest first. */
   readonly ends: readonly { readonly end: Ending; readonly order: readonly number[] }[];
-  /** Each invariant that is broken, with a shortest schedule that breaks it. */
-  readonly broken: readonly (Broken & { readonly order: readonly number[] })[];
+  /** Each rule that is broken, by a shortest order. */
+  readonly broken: readonly Breaking[];
 }
 
 export interface SearchOptions {
   readonly maxExecutions: number;
   /** Run enabled eager ops at once. Without it every op is a choice: slower, and a check of the eager claims. */
   readonly eager: boolean;
-  /** Come to an end at the first hang or broken invariant. */
+  /** Come to an end at the first hang or broken rule. */
   readonly first?: boolean;
   readonly onProgress?: (states: number) => void;
 }
@@ -78,27 +78,26 @@ export function search(world: World, { maxExecutions, eager, first, onProgress }
     executions++;
     // The part of the order that the edge from `from` will hold begins with the choice.
     let edgeStart = Math.max(branch.order.length - 1, 0);
-    let broken: (Broken & { at: number })[] = [];
-    const perform = (actor: number): void => {
-      const at = execution.steps + 1 - edgeStart;
-      for (const rule of execution.step(actor)) if (at > 0) broken.push({ ...rule, at });
-    };
-    for (const actor of branch.order) perform(actor);
+    for (const actor of branch.order) execution.step(actor);
     let order = [...branch.order];
     let from = branch.from;
     for (;;) {
       for (let actor = eager ? execution.eager() : undefined; actor !== undefined; actor = execution.eager()) {
-        perform(actor);
+        execution.step(actor);
         order.push(actor);
       }
       const key = execution.key();
       const known = numbers.get(key);
       const number = known ?? states.push({ edges: [], end: undefined }) - 1;
-      const edge: Edge = { order: order.slice(edgeStart), to: number, broken };
+      const broken = execution.broken.filter(({ at }) => at > edgeStart);
+      const edge: Edge = {
+        order: order.slice(edgeStart),
+        to: number,
+        broken: broken.map(({ at, ...rest }) => ({ ...rest, at: at - edgeStart })),
+      };
       if (from < 0) roots.push(edge);
       else states[from]!.edges.push(edge);
       found ||= broken.length > 0;
-      broken = [];
       if (first && found) break;
       if (known !== undefined) break;
       numbers.set(key, number);
@@ -114,7 +113,7 @@ export function search(world: World, { maxExecutions, eager, first, onProgress }
       for (const other of others) stack.push({ from: number, order: [...order, other] });
       from = number;
       edgeStart = order.length;
-      perform(next);
+      execution.step(next);
       order = [...order, next];
     }
     operations += execution.steps;
@@ -165,7 +164,7 @@ function countPaths(states: readonly State[], root: number): bigint | undefined 
 }
 
 /**
- * Every end with a schedule of fewest ops that leads there, and every broken invariant: the graph's edges are runs of ops,
+ * Every end with a schedule of fewest ops that leads there, and every broken rule: the graph's edges are runs of ops,
  * so by length (Dijkstra).
  */
 function shortest(states: readonly State[], start: Edge): Pick<Search, "ends" | "broken"> {

@@ -38,7 +38,7 @@ function rig() {
 
   function perform(op: Op, byDevice = true): Result {
     const result = op.attempt()!;
-    remembered = invariants.step(remembered, op, result, byDevice, broken);
+    remembered = invariants.step(remembered, op, result, byDevice, (rule, detail) => broken.push({ rule, detail }));
     return result;
   }
   function performAll(actor: Actor<unknown>): void {
