@@ -295,6 +295,20 @@ describe("vhostlab explore", () => {
     expect(data).toMatch(/^ +replay +vhostlab replay ovmf:qemu-8.1:rust-0.10:driver-ok\/v12c3w1 --threads$/m);
   });
 
+  it("tells a broken rule apart from the verdict", async () => {
+    const breach = { rule: "a rule", text: "do not", source: "virtio 1.4", section: "2.7.8", detail: "q1 does it" };
+    const breaches = [{ ...breach, schedule: "ovmf:qemu-8.1:c:driver-ok:first/v1" }];
+    const engines = { explore: async () => ({ ...EXPLORED, verdict: "never", hangs: [], breaches }) as const };
+    const { exitCode, data } = await runWith(engines, ["explore"]);
+    expect(exitCode).toBe(0);
+    expect(data).toMatch(/^verdict +no schedule hangs$/m);
+    expect(data).toMatch(/^breach +a rule$/m);
+    expect(data).toMatch(/^ +rule +do not \(virtio 1.4, 2.7.8\)\n +broken +q1 does it$/m);
+    expect(data).toMatch(/^ +replay +vhostlab replay ovmf:qemu-8.1:c:driver-ok:first\/v1$/m);
+    const json = JSON.parse((await runWith(engines, ["explore", "--json"])).data);
+    expect(json.breaches).toMatchObject(breaches);
+  });
+
   it("exits 1 when the search was not complete", async () => {
     const explore: Engines["explore"] = async (_scenario, { maxSchedules }) => {
       expect(maxSchedules).toBe(10);
