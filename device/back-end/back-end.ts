@@ -127,7 +127,7 @@ export class RingServer {
     const { sync, variant } = parts;
     this.#lastKick = sync.allocateNotes(parts.events.length);
     this.dispatch = new Lock(sync, "dispatch");
-    this.memory = new SharedMemTable(sync, "mem-table");
+    this.memory = new SharedMemTable(sync, "mem-table", variant.locking === "dispatch" ? this.dispatch : undefined);
     this.rings = parts.events.map((_, index) => {
       const lock = new Lock(sync, `q${index}.lock`);
       const owner = variant.locking === "ring" ? lock : this.dispatch;

@@ -89,9 +89,13 @@ export class Execution {
       trace ? note : undefined,
     );
     this.system = system;
-    system.onRequest = ({ memory, readable }) => {
-      const bytes = readable.map(({ offset, length }) => memory.subarray(offset, offset + length).join());
+    const { serve } = system;
+    system.serve = (message) => {
+      const bytes = message.readable.map(({ offset, length }) =>
+        message.memory.subarray(offset, offset + length).join(),
+      );
       this.#served = world.history(this.#served, bytes.join());
+      return serve(message);
     };
     const starts = [
       { name: VCPU, loops: false, data: false, begin: () => this.#vcpu() },

@@ -5,6 +5,7 @@ import type { Scenario } from "../scenario/scenario.js";
 import { diagnose } from "../scenario/verdict.js";
 import type { ModuleLoader } from "../threads/platform.js";
 import { Execution, World } from "./execution.js";
+import { Memoised } from "./memoised.js";
 import { formatSchedule } from "./schedule.js";
 import { search } from "./visited.js";
 
@@ -22,7 +23,7 @@ export async function explore(
 ): Promise<ExploreResult> {
   const world = await createWorld(modules, scenario);
   const start = performance.now();
-  const found = search(world, {
+  const found = search(new Memoised(world), {
     maxExecutions: options.maxExecutions ?? MOST_EXECUTIONS,
     eager: true,
     ...(options.onProgress && { onProgress: options.onProgress }),

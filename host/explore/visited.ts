@@ -6,9 +6,12 @@
 // persistent set could lose is an actor ignored for ever, on a cycle of states; a cycle with a choice in it is looked
 // for, and with one the search does not call itself complete.
 //
-// There are no snapshots: to try another choice, the execution is run again from power-on. A guest run costs 0.1 ms.
+// How a choice is taken back is the engine's: memoised.ts takes writes back, reexecution.ts runs again from power-on.
 
-import { Execution, type World } from "./execution.js";
+import type { Engine } from "./engine.js";
+
+/** More eager ops in a row than any actor has between two choices: they would be a cycle, which no state shows. */
+const MOST_EAGER = 100_000;
 
 /** A state where somebody has to be chosen, or nobody can move. */
 interface State {
@@ -20,10 +23,14 @@ interface State {
 
 export type Ending = "answered" | "hung";
 
+/** A choice that has not been followed yet. */
 interface Branch {
   readonly from: number;
-  /** Everything from power-on to the state `from`, then the choice. */
-  readonly order: readonly number[];
+  readonly choice: number;
+  /** How many ops lead from power-on to `from`. */
+  readonly length: number;
+  /** Comes back to `from`. */
+  readonly back: () => void;
 }
 
 export interface Search {
@@ -34,8 +41,6 @@ export interface Search {
   readonly operations: number;
   /** Paths of the state graph from power-on to an end: schedules, counted once for all orders of eager ops. */
   readonly paths: bigint;
-  /** The keys of the final states. */
-  readonly finals: ReadonlySet<string>;
   /** The final states, each with a shortest schedule that leads there; shortest first. */
   readonly ends: readonly { readonly end: Ending; readonly order: readonly number[] }[];
 }
@@ -47,64 +52,75 @@ export interface SearchOptions {
   readonly onProgress?: (states: number) => void;
 }
 
-export function search(world: World, { maxExecutions, eager, onProgress }: SearchOptions): Search {
-  const numbers = new Map<string, number>();
+export function search(engine: Engine, { maxExecutions, eager, onProgress }: SearchOptions): Search {
   const states: State[] = [];
-  let executions = 0;
-  let operations = 0;
-  const stack: Branch[] = [{ from: -1, order: [] }];
-  const finals = new Set<string>();
-  const roots: { order: readonly number[]; to: number }[] = [];
+  const branches: Branch[] = [];
+  /** The ops performed from power-on to the state of now; the edge that is being followed began at `edgeStart`. */
+  const order: number[] = [];
+  let from = -1;
+  let edgeStart = 0;
+  let start: readonly number[] = [];
+  let executions = 1;
 
-  while (stack.length > 0 && executions < maxExecutions) {
-    const branch = stack.pop()!;
-    const execution = new Execution(world);
-    executions++;
-    for (const actor of branch.order) execution.step(actor);
-    let order = [...branch.order];
-    let from = branch.from;
-    // The part of the order that the edge from `from` will hold begins with the choice.
-    let edgeStart = Math.max(branch.order.length - 1, 0);
-    for (;;) {
-      for (let actor = eager ? execution.eager() : undefined; actor !== undefined; actor = execution.eager()) {
-        execution.step(actor);
-        order.push(actor);
-      }
-      const key = execution.key();
-      const known = numbers.get(key);
-      const number = known ?? states.push({ edges: [], end: undefined }) - 1;
-      const edge = { order: order.slice(edgeStart), to: number };
-      if (from < 0) roots.push(edge);
-      else states[from]!.edges.push(edge);
-      if (known !== undefined) break;
-      numbers.set(key, number);
+  for (;;) {
+    runEager();
+    const number = engine.state();
+    const known = number < states.length;
+    if (!known) states.push({ edges: [], end: undefined });
+    const edge = { order: order.slice(edgeStart), to: number };
+    if (from < 0) start = edge.order;
+    else states[from]!.edges.push(edge);
+    if (!known) {
       if (states.length % 256 === 0) onProgress?.(states.length);
-      const enabled = execution.enabled();
-      const [first, ...others] = enabled;
-      if (first === undefined) {
-        states[number]!.end = execution.answered ? "answered" : "hung";
-        finals.add(key);
-        break;
+      const [first, ...others] = engine.enabled();
+      if (first !== undefined) {
+        if (others.length > 0) {
+          const back = engine.mark();
+          for (const choice of others) branches.push({ from: number, choice, length: order.length, back });
+        }
+        choose(number, first);
+        continue;
       }
-      for (const other of others) stack.push({ from: number, order: [...order, other] });
-      from = number;
-      edgeStart = order.length;
-      execution.step(first);
-      order = [...order, first];
+      states[number]!.end = engine.answered ? "answered" : "hung";
     }
-    operations += execution.steps;
+    if (executions === maxExecutions) break;
+    const branch = branches.pop();
+    if (!branch) break;
+    executions++;
+    branch.back();
+    order.length = branch.length;
+    choose(branch.from, branch.choice);
+  }
+
+  function choose(state: number, actor: number): void {
+    from = state;
+    edgeStart = order.length;
+    perform(actor);
+  }
+
+  function perform(actor: number): void {
+    engine.step(actor);
+    order.push(actor);
+  }
+
+  function runEager(): void {
+    if (!eager) return;
+    const begin = order.length;
+    for (let actor = engine.eager(); actor !== undefined; actor = engine.eager()) {
+      perform(actor);
+      if (order.length - begin > MOST_EAGER) throw new Error(`${MOST_EAGER} eager ops in a row: they go round`);
+    }
   }
 
   const paths = countPaths(states, 0);
   return {
-    complete: stack.length === 0 && paths !== undefined,
+    complete: branches.length === 0 && paths !== undefined,
     states: states.length,
     transitions: states.reduce((sum, state) => sum + state.edges.length, 0),
     executions,
-    operations,
+    operations: engine.operations,
     paths: paths ?? 0n,
-    finals,
-    ends: shortest(states, roots[0]!.order),
+    ends: shortest(states, start),
   };
 }
 

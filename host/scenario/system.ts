@@ -77,8 +77,11 @@ export class System {
   readonly vcpu: WaitRecord;
   /** The control plane if there is one, then data-plane threads. The vCPU is actor 0 of a schedule, these are 1, 2, … */
   readonly loops: readonly LoopActor[];
-  /** Told of each request before it is served: a scheduler recognises the server's state by them. */
-  onRequest: ((message: ScatterGather) => void) | undefined;
+  /** Serves a request. A scheduler puts its own in this place: by the requests it recognises the server's state. */
+  serve = (message: ScatterGather): number => {
+    this.#session ??= new FuseSession(this.#backing());
+    return this.#session.handle(message);
+  };
   readonly #backing: () => Backing;
   #session: FuseSession | undefined;
 
@@ -132,9 +135,8 @@ export class System {
       ring,
       serve: (chain) => {
         const message = { memory: this.machine.ram.bytes, readable: chain.readable, writable: chain.writable };
-        this.onRequest?.(message);
         if (note) note("FUSE", describeRequest(message));
-        return this.#served().handle(message);
+        return this.serve(message);
       },
     };
     const device: DeviceParts = {
@@ -184,11 +186,6 @@ export class System {
   close(): void {
     this.#session?.close();
     this.#session = undefined;
-  }
-
-  #served(): FuseSession {
-    this.#session ??= new FuseSession(this.#backing());
-    return this.#session;
   }
 }
 

@@ -41,9 +41,9 @@ export class Lock implements Waitable, Foldable {
     return new Op(`${this.name}.unlock`, this.#footprint(), () => this.#release(0), { eager: true });
   }
 
-  // Not eager: a writer waits for the last reader, another reader does not wait at all.
+  // Eager too: until it happens a writer can only wait, and what other readers do to the count commutes with it.
   readUnlock(): Op<number> {
-    return new Op(`${this.name}.read-unlock`, this.#footprint(), () => this.#release(1));
+    return new Op(`${this.name}.read-unlock`, this.#footprint(), () => this.#release(1), { eager: true });
   }
 
   /** Runs `body` with the lock held. The engine may end the actor inside; a machine's locks are not used after that. */
