@@ -1,9 +1,9 @@
 // A loop actor (control plane, data-plane thread), memoised. A round starts with no local left of the last, so each
-// begins at the same node.
+// begins at the same node, and a node is a history: what it has learned since its round began.
 
-import type { Actor, Result } from "../../vm/sync/op.js";
+import type { Actor, Op, Result } from "../../vm/sync/op.js";
 import type { LoopActor, System } from "../scenario/system.js";
-import { HistoryNode, resultKey } from "./history.js";
+import { ActorNode, resultKey } from "./actor-node.js";
 
 export interface LoopEdge {
   /** Undefined: the thread has ended. */
@@ -11,7 +11,17 @@ export interface LoopEdge {
   /** What the actor says, on the way, of the last kick of each ring (KickFate); 0: nothing. */
   readonly fates: readonly number[];
 }
-export type LoopNode = HistoryNode<LoopEdge>;
+
+export class LoopNode extends ActorNode<LoopEdge> {
+  /** @param learned every result since the round began */
+  constructor(
+    all: LoopNode[],
+    op: Op,
+    readonly learned: readonly Result[],
+  ) {
+    super(all, op);
+  }
+}
 
 export class MemoisedLoop {
   readonly start: LoopNode;
@@ -27,7 +37,7 @@ export class MemoisedLoop {
     const actor = loop.round();
     const step = actor.next();
     if (step.done) throw new Error(`a round of ${loop.name} without an op`);
-    this.start = new HistoryNode(this.nodes, step.value, []);
+    this.start = new LoopNode(this.nodes, step.value, []);
     this.#running = { actor, at: this.start };
   }
 
@@ -54,7 +64,7 @@ export class MemoisedLoop {
     const step = actor.next(result);
     const fates = backEnd.rings.map((ring) => backEnd.kickFate(ring));
     if (step.done) return { to: step.value ? this.start : undefined, fates };
-    const to: LoopNode = new HistoryNode(this.nodes, step.value, [...from.learned, result]);
+    const to = new LoopNode(this.nodes, step.value, [...from.learned, result]);
     this.#running = { actor, at: to };
     return { to, fates };
   }

@@ -1,5 +1,5 @@
 // The engine of searches: nothing is performed twice. Shared state is one live memory whose writes are taken back
-// (live-memory.ts); actors, whose locals cannot be taken back, are memoised (history.ts). What an actor does next is in
+// (live-memory.ts); actors, whose locals cannot be taken back, are memoised (actor-node.ts). What an actor does next is in
 // its node; only where a node is not known yet is that one actor run again (memoised-loop.ts, memoised-vcpu.ts).
 
 import { MemoryBacking } from "../../device/fuse/backing/memory.js";
@@ -33,7 +33,8 @@ export class Memoised implements Engine {
   readonly #fates: Int32Array;
   readonly #states = new Tuples();
 
-  constructor(world: World) {
+  /** @param guestByHistory as MemoisedVcpu takes it */
+  constructor(world: World, { guestByHistory = false } = {}) {
     GuestMemory.clear(world.memory);
     const sync = new SyncMemory(world.sync.buffer);
     sync.clear();
@@ -44,7 +45,7 @@ export class Memoised implements Engine {
     this.#registers = new Int32Array(actors + 1 + rings + livePartsOf(sync));
     this.#fates = this.#registers.subarray(actors + 1, actors + 1 + rings);
     this.#live = new LiveMemory(sync, world.memory.buffer, this.#registers.subarray(actors + 1 + rings));
-    this.#vcpu = new MemoisedVcpu(world, this.#live);
+    this.#vcpu = new MemoisedVcpu(world, this.#live, guestByHistory);
     this.#loops = system.loops.map((loop) => new MemoisedLoop(system, loop));
     this.#nodes = [this.#vcpu.start(), ...this.#loops.map(({ start }) => start)];
   }

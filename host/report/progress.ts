@@ -30,6 +30,14 @@ export function statesProgress(output: Output): Progress<number> {
   return bar(output, "exploring {said}", 1, (states: number) => ({ value: 0, said: `${states} states` }));
 }
 
+/** How many cells of the matrix are decided. */
+export function cellsProgress(output: Output, cells: number): Progress<number> {
+  return bar(output, "matrix {bar} {said}", cells, (done: number) => ({
+    value: done,
+    said: `${done} of ${cells} cells`,
+  }));
+}
+
 function bar<P>(
   output: Output,
   format: string,

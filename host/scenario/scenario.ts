@@ -35,9 +35,16 @@ export interface Scenario extends FrontEndOptions {
   readonly script: ScriptName;
 }
 
-/** `ioctl` and `kernel` have no channel of messages, all others have nothing else. @throws UserError */
-export function checkPair({ frontEnd, backEnd }: Pick<Scenario, "frontEnd" | "backEnd">): void {
-  if ((frontEnd === "ioctl") === (backEnd === "kernel")) return;
+type Pair = Pick<Scenario, "frontEnd" | "backEnd">;
+
+/** `ioctl` and `kernel` have no channel of messages, all others have nothing else. */
+export function pairs({ frontEnd, backEnd }: Pair): boolean {
+  return (frontEnd === "ioctl") === (backEnd === "kernel");
+}
+
+/** @throws UserError for a front-end and a back-end that do not pair */
+export function checkPair({ frontEnd, backEnd }: Pair): void {
+  if (pairs({ frontEnd, backEnd })) return;
   throw new UserError(
     `front-end "${frontEnd}" does not pair with back-end "${backEnd}": "ioctl" and "kernel" go together`,
   );
