@@ -9,7 +9,7 @@ import { Memoised } from "./memoised.js";
 import { formatSchedule } from "./schedule.js";
 import { search } from "./visited.js";
 
-const MOST_EXECUTIONS = 300_000;
+const MOST_EXECUTIONS = 500_000;
 
 export interface ExploreOptions {
   readonly maxExecutions?: number;
