@@ -2,29 +2,23 @@
 
 import type { ExploreResult } from "../scenario/outcome.js";
 import { BACK_ENDS, FRONT_ENDS, type GuestName } from "../scenario/occupants.js";
+import { playable } from "../scenario/catalog/index.js";
 import { FRONT_END_DEFAULTS, pairs, type Scenario, SCRIPTS, type ScriptName } from "../scenario/scenario.js";
 
 /** A guest polls in its firmware whatever happens to it; what an operating system does differently is its start. */
 const SCRIPTS_OF: readonly (readonly [GuestName, readonly ScriptName[]])[] = [
   ["ovmf", SCRIPTS],
-  ["linux", ["first", "reboot"]],
+  ["linux", ["first", "reboot", "two-queues"]],
   ["linux-probe", ["first", "reboot"]],
 ];
 
 export const MATRIX: readonly Scenario[] = SCRIPTS_OF.flatMap(([guest, scripts]) =>
   scripts.flatMap((script) =>
     FRONT_ENDS.flatMap((frontEnd) =>
-      BACK_ENDS.filter((backEnd) => pairs({ frontEnd, backEnd })).map((backEnd) => ({
-        guest,
-        script,
-        frontEnd,
-        backEnd,
-        ...FRONT_END_DEFAULTS,
-        delays: [],
-      })),
+      BACK_ENDS.map((backEnd) => ({ guest, script, frontEnd, backEnd, ...FRONT_END_DEFAULTS, delays: [] })),
     ),
   ),
-);
+).filter((scenario) => pairs(scenario) && playable(scenario));
 
 /** One search at a time. */
 export interface Explorer {

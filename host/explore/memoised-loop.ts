@@ -10,6 +10,8 @@ export interface LoopEdge {
   readonly to: LoopNode | undefined;
   /** What the actor says, on the way, of the last kick of each ring (KickFate); 0: nothing. */
   readonly fates: readonly number[];
+  /** On the way a process of the back-end has ended. */
+  readonly processEnds: boolean;
 }
 
 export class LoopNode extends ActorNode<LoopEdge> {
@@ -63,10 +65,11 @@ export class MemoisedLoop {
     sync.notes.fill(0); // what is noted from here on is this edge's
     const step = actor.next(result);
     const fates = backEnd.rings.map((ring) => backEnd.kickFate(ring));
-    if (step.done) return { to: step.value ? this.start : undefined, fates };
+    const processEnds = this.system.processesEnded !== 0;
+    if (step.done) return { to: step.value ? this.start : undefined, fates, processEnds };
     const to = new LoopNode(this.nodes, step.value, [...from.learned, result]);
     this.#running = { actor, at: to };
-    return { to, fates };
+    return { to, fates, processEnds };
   }
 
   #again(node: LoopNode): Actor<boolean> {

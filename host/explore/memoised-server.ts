@@ -39,6 +39,11 @@ export class MemoisedServer {
     this.#served = this.#all[id]!;
   }
 
+  /** The process ends; the next one has served nothing. */
+  restart(): void {
+    this.#served = this.#all[0]!;
+  }
+
   /** @returns the bytes written into the writable segments */
   serve(message: ScatterGather): number {
     const bytes = new Cursor(message.memory, message.readable).copy(lengthOf(message.readable));

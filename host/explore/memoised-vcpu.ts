@@ -16,7 +16,7 @@
 // at RAM in ops only).
 
 import { MemoryBacking } from "../../device/fuse/backing/memory.js";
-import { runExploredGuest, type Suspended } from "../../vm/guest-explored.js";
+import type { Suspended } from "../../vm/guest-explored.js";
 import type { Actor, Op, Result } from "../../vm/sync/op.js";
 import { SyncMemory } from "../../vm/sync/words.js";
 import type { Exit, Exits } from "../../vm/vcpu.js";
@@ -24,7 +24,7 @@ import { MEMORY_TREE } from "../scenario/boot-machine.js";
 import { SCRIPT } from "../scenario/catalog/index.js";
 import { System } from "../scenario/system.js";
 import { ActorNode, resultKey } from "./actor-node.js";
-import type { World } from "./execution.js";
+import { bootGuest, type World } from "./execution.js";
 import { GuestRam } from "./guest-ram.js";
 import type { LiveMemory } from "./live-memory.js";
 
@@ -192,29 +192,24 @@ export class MemoisedVcpu {
     const sync = new SyncMemory(world.sync.buffer);
     this.live.watch(sync);
     const system = new System(sync, world.memory, world.ring, world.scenario, () => new MemoryBacking(MEMORY_TREE));
-    this.#actor = SCRIPT[world.scenario.script].run(system, (exits) => this.#guest(system.machine.exits, exits));
+    this.#actor = SCRIPT[world.scenario.script].run(system, (exits, args) =>
+      this.#guest(system.machine.exits, exits, args),
+    );
     return this.#actor;
   }
 
   /** @param own the machine's exits; `exits` are what the script makes of them, which it may remember */
-  *#guest(own: Exits, exits: Exits): Actor<unknown> {
+  *#guest(own: Exits, exits: Exits, args: readonly string[] | undefined): Actor {
     const watched = Object.entries(exits).map(([name, exit]) => {
       const forgotten = FORGOTTEN.some((each) => each === name && own[each] === exit);
       return [name, this.#watched(name, exit, forgotten)];
     });
-    this.#remember("guest");
+    this.#remember(`guest ${args}`);
     this.#guestRuns++;
     try {
-      return yield* runExploredGuest(
-        this.world.guest,
-        this.#ram.memory,
-        Object.fromEntries(watched),
-        [],
-        QUIET,
-        (now) => {
-          this.#suspended = now;
-        },
-      );
+      yield* bootGuest(this.world.guest, this.#ram.memory, Object.fromEntries(watched), args, (now) => {
+        this.#suspended = now;
+      });
     } finally {
       this.#suspended = undefined;
       this.#forgets = false;
@@ -233,5 +228,3 @@ export class MemoisedVcpu {
     };
   }
 }
-
-const QUIET = { stdout() {}, stderr() {} };

@@ -83,8 +83,9 @@ export class Memoised implements Engine {
     } else {
       const loop = this.#loops[actor - 1]!;
       if (loop.writesRam) this.#live.deviceWrites(ramWrites);
-      const { to, fates } = loop.edge(node as LoopNode, result);
+      const { to, fates, processEnds } = loop.edge(node as LoopNode, result);
       for (let ring = 0; ring < fates.length; ring++) if (fates[ring] !== 0) this.#fates[ring] = fates[ring]!;
+      if (processEnds) this.#server.restart();
       this.#nodes[actor] = to;
     }
   }

@@ -1,7 +1,7 @@
 // The matrix: its cells as data, how they differ from those recorded, and the table for people.
 
 import Table from "cli-table3";
-import type { Cause, ExploreResult } from "../scenario/outcome.js";
+import type { Cause, Effect, ExploreResult } from "../scenario/outcome.js";
 import type { FrontEndOptions, Scenario } from "../scenario/scenario.js";
 import { NO_LINES } from "./hang-table.js";
 import type { Colors } from "./output.js";
@@ -10,35 +10,33 @@ import type { Colors } from "./output.js";
 export interface Cell extends Pick<Scenario, "guest" | "script" | "frontEnd" | "backEnd"> {
   readonly options: FrontEndOptions;
   readonly verdict: ExploreResult["verdict"];
-  readonly causes: readonly Cause[];
+  /** Each way in which it hangs, with a shortest schedule; shortest first. */
+  readonly hangs: readonly { readonly cause: Cause; readonly effect: Effect; readonly schedule: string }[];
   readonly complete: boolean;
   readonly states: number;
   readonly transitions: number;
   readonly executions: number;
   readonly operations: number;
   readonly paths: string;
-  /** A shortest one of those that hang by the first cause, if any does. */
-  readonly schedule?: string;
 }
 
 export function cellOf(scenario: Scenario, result: ExploreResult): Cell {
-  const { guest, script, frontEnd, backEnd, enableAt, memory, kickCount } = scenario;
-  const { verdict, causes, complete, states, transitions, executions, operations, paths, hangs } = result;
+  const { guest, script, frontEnd, backEnd, enableAt, memory, kickCount, eventIdx } = scenario;
+  const { verdict, hangs, complete, states, transitions, executions, operations, paths } = result;
   return {
     guest,
     script,
     frontEnd,
     backEnd,
-    options: { enableAt, memory, kickCount },
+    options: { enableAt, memory, kickCount, eventIdx },
     verdict,
-    causes,
+    hangs: hangs.map(({ schedule, report: { cause, effect } }) => ({ cause, effect, schedule })),
     complete,
     states,
     transitions,
     executions,
     operations,
     paths,
-    ...(hangs[0] && { schedule: hangs[0].schedule }),
   };
 }
 
@@ -55,17 +53,23 @@ export function differences(cells: readonly Cell[], recorded: readonly Cell[]): 
     const fields = [...new Set([...Object.keys(before), ...Object.keys(cell)])] as (keyof Cell)[];
     const changed = fields.filter((field) => JSON.stringify(cell[field]) !== JSON.stringify(before[field]));
     if (changed.length === 0) return [];
-    const changes = changed.map((field) => `${field} ${words(before[field])} -> ${words(cell[field])}`);
+    const changes = changed.map((field) => `${field} ${said(before, field)} -> ${said(cell, field)}`);
     return [`${nameOf(cell)}: ${changes.join("; ")}`];
   });
 }
 
-const words = (value: Cell[keyof Cell]): string => (Array.isArray(value) ? value.join("+") : String(value)) || "none";
+function said(cell: Partial<Cell>, field: keyof Cell): string {
+  const { [field]: value, hangs = [] } = cell;
+  if (field !== "hangs") return String(value);
+  return hangs.map(({ cause, effect, schedule }) => `${cause} (${effect}) by ${schedule}`).join(", ") || "none";
+}
 
 const LETTER: Readonly<Record<Cause, string>> = {
   "kick-consumed-while-disabled": "k",
   "worker-died": "w",
+  "worker-spins": "s",
   "no-reply": "r",
+  "request-skipped": "q",
   other: "o",
 };
 
@@ -88,21 +92,17 @@ export function matrixTable(cells: readonly Cell[], colors: Colors): string {
   return lines.map((line) => `${line.trimEnd()}\n`).join("");
 }
 
-function verdict({ verdict, causes, complete }: Cell, colors: Colors): string {
-  const text = `${verdict}${
-    causes.length > 0
-      ? ` ${causes
-          .map((cause) => LETTER[cause])
-          .sort()
-          .join("")}`
-      : ""
-  }`;
+function verdict({ verdict, hangs, complete }: Cell, colors: Colors): string {
+  const letters = distinct(hangs.map(({ cause }) => LETTER[cause])).sort();
+  const text = [verdict, letters.join("")].join(" ").trim();
   if (!complete) return colors.yellow(`${text}?`);
   return verdict === "never" ? colors.green(text) : colors.red(text);
 }
 
 function legend(cells: readonly Cell[]): string {
-  const causes = (Object.keys(LETTER) as Cause[]).filter((cause) => cells.some((cell) => cell.causes.includes(cause)));
+  const causes = (Object.keys(LETTER) as Cause[]).filter((cause) =>
+    cells.some(({ hangs }) => hangs.some((hang) => hang.cause === cause)),
+  );
   const letters = causes.map((cause) => `${LETTER[cause]}: ${cause}`);
   const incomplete = cells.some(({ complete }) => !complete) ? ["?: the search was not complete"] : [];
   return ["never, can, always: of all schedules, how many hang", ...letters, ...incomplete].join("; ");

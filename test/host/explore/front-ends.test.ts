@@ -6,7 +6,8 @@ import { replay } from "../../../host/explore/replay.js";
 import { Memoised } from "../../../host/explore/memoised.js";
 import { formatSchedule, parseSchedule } from "../../../host/explore/schedule.js";
 import { search } from "../../../host/explore/visited.js";
-import { checkPair, ROWS, type Scenario } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
+import { checkPair, type Scenario } from "../../../host/scenario/scenario.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 
 const BASE = ROWS[0]!.scenario;
@@ -54,7 +55,7 @@ describe("cloud-hypervisor", { timeout: 120_000 }, () => {
   // The reset does not stop the ring: a worker that has copied `enabled` looks at it while it is set up again.
   it("at a reboot can hang with rust-0.10 by another cause, and never with rekick", async () => {
     const { verdict, causes } = await explore(nodePlatform, { ...CHV, script: "reboot" });
-    expect({ verdict, causes }).toEqual({ verdict: "can", causes: ["other"] });
+    expect({ verdict, causes }).toEqual({ verdict: "can", causes: ["worker-died"] });
     const rekick = await explore(nodePlatform, { ...CHV, backEnd: "rekick", script: "reboot" });
     expect(rekick).toMatchObject({ verdict: "never", complete: true });
   });
