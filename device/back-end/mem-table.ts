@@ -111,7 +111,8 @@ export class SharedMemTable implements Foldable {
       this.guard?.assertHeld(this.name);
       return act();
     };
-    return new Op(`${this.name}.${verb}`, footprint, attempt, { eager: this.guard !== undefined, detail });
+    const guarded = this.guard !== undefined;
+    return new Op(`${this.name}.${verb}`, footprint, attempt, { eager: guarded, guarded, detail });
   }
 
   #read(): MemTable {

@@ -55,7 +55,11 @@ async function matrix(
   if (toRecord) record(cells);
   const changed = differences(cells, readRecorded());
   if (json) {
-    output.data(jsonDocument({ cells: cells.map((cell, i) => ({ ...cell, ms: results[i]!.ms })), changed, seconds }));
+    const timed = cells.map((cell, i) => {
+      const [first] = cell.hangs;
+      return { ...cell, ...(first && { effect: first.effect, schedule: first.schedule }), ms: results[i]!.ms };
+    });
+    output.data(jsonDocument({ cells: timed, changed, seconds }));
   } else {
     output.data(matrixTable(cells, output.colors));
     const longest = Math.max(...results.map(({ ms }) => ms)) / 1000;

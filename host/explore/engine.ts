@@ -1,5 +1,7 @@
 // What a search asks of a system under a scheduler: to perform steps, to go back, and to recognise a state.
 
+import type { Op } from "../../vm/sync/op.js";
+
 export interface Engine {
   /** Ops performed up to now; those performed again, to come back to a state, count again. */
   readonly operations: number;
@@ -7,6 +9,8 @@ export interface Engine {
   readonly answered: boolean;
   /** An actor whose next op may be run at once, without looking at others, if there is one. */
   eager(): number | undefined;
+  /** The op that an actor does next; undefined when it has come to its end. */
+  next(actor: number): Op | undefined;
   /** Actors that can move now, in order. */
   enabled(): number[];
   /** Performs the next op of an actor that is enabled. */

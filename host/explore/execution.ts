@@ -12,8 +12,8 @@ import type { TraceEvent } from "../../vm/sync/trace.js";
 import { SyncMemory } from "../../vm/sync/words.js";
 import type { Exits } from "../../vm/vcpu.js";
 import { BOOT_RAM_BYTES, MEMORY_TREE } from "../scenario/boot-machine.js";
-import { LabError } from "../errors.js";
 import { SCRIPT } from "../scenario/catalog/index.js";
+import { GaveUp } from "../scenario/gave-up.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { System, VCPU } from "../scenario/system.js";
 import type { Position } from "../scenario/verdict.js";
@@ -173,7 +173,8 @@ export class Execution {
 
   #vcpu(): Actor {
     const { guest, memory, scenario } = this.world;
-    return SCRIPT[scenario.script].run(this.system, (exits, args) => bootGuest(guest, memory, exits, args));
+    const { system } = this;
+    return SCRIPT[scenario.script].run(system, (exits, args) => bootGuest(system, guest, memory, exits, args));
   }
 
   /** Local code up to the next op. A loop actor whose round is over begins another, with nothing left of the last. */
@@ -201,8 +202,9 @@ export class Execution {
   }
 }
 
-/** @param onSuspend as runExploredGuest takes it */
+/** Does not come back from a boot that fails. @param onSuspend as runExploredGuest takes it */
 export function* bootGuest(
+  system: System,
   guest: WebAssembly.Module,
   memory: WebAssembly.Memory,
   exits: Exits,
@@ -210,8 +212,7 @@ export function* bootGuest(
   onSuspend?: (suspended: Suspended) => void,
 ): Actor {
   const exitCode = yield* runExploredGuest(guest, memory, exits, args, QUIET, onSuspend);
-  // Nothing may be called answered that was not.
-  if (exitCode !== 0) throw new LabError(`a boot that does not hang fails: the guest's exit code is ${exitCode}`);
+  if (exitCode !== 0) yield* new GaveUp(system.machine.irq.queue, exitCode).wait();
 }
 
 const QUIET = { stdout() {}, stderr() {} };

@@ -9,7 +9,7 @@ import { Memoised } from "./memoised.js";
 import { formatSchedule } from "./schedule.js";
 import { search } from "./visited.js";
 
-const MOST_EXECUTIONS = 500_000;
+const MOST_EXECUTIONS = 200_000;
 
 export interface ExploreOptions {
   readonly maxExecutions?: number;
@@ -39,6 +39,7 @@ export async function explore(
     verdict: hung.length === 0 ? "never" : hung.length === found.ends.length ? "always" : "can",
     causes: [...new Set([...hangs.values()].map(({ report }) => report.cause))],
     complete: found.complete,
+    ...(found.whyNot && { whyNot: found.whyNot }),
     states: found.states,
     transitions: found.transitions,
     executions: found.executions,

@@ -192,14 +192,13 @@ export class MemoisedVcpu {
     const sync = new SyncMemory(world.sync.buffer);
     this.live.watch(sync);
     const system = new System(sync, world.memory, world.ring, world.scenario, () => new MemoryBacking(MEMORY_TREE));
-    this.#actor = SCRIPT[world.scenario.script].run(system, (exits, args) =>
-      this.#guest(system.machine.exits, exits, args),
-    );
+    this.#actor = SCRIPT[world.scenario.script].run(system, (exits, args) => this.#guest(system, exits, args));
     return this.#actor;
   }
 
-  /** @param own the machine's exits; `exits` are what the script makes of them, which it may remember */
-  *#guest(own: Exits, exits: Exits, args: readonly string[] | undefined): Actor {
+  /** @param exits what the script makes of the machine's exits, which it may remember */
+  *#guest(system: System, exits: Exits, args: readonly string[] | undefined): Actor {
+    const own = system.machine.exits;
     const watched = Object.entries(exits).map(([name, exit]) => {
       const forgotten = FORGOTTEN.some((each) => each === name && own[each] === exit);
       return [name, this.#watched(name, exit, forgotten)];
@@ -207,7 +206,7 @@ export class MemoisedVcpu {
     this.#remember(`guest ${args}`);
     this.#guestRuns++;
     try {
-      yield* bootGuest(this.world.guest, this.#ram.memory, Object.fromEntries(watched), args, (now) => {
+      yield* bootGuest(system, this.world.guest, this.#ram.memory, Object.fromEntries(watched), args, (now) => {
         this.#suspended = now;
       });
     } finally {

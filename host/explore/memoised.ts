@@ -4,6 +4,7 @@
 
 import { MemoryBacking } from "../../device/fuse/backing/memory.js";
 import { GuestMemory } from "../../vm/memory.js";
+import type { Op } from "../../vm/sync/op.js";
 import { SyncMemory } from "../../vm/sync/words.js";
 import { MEMORY_TREE } from "../scenario/boot-machine.js";
 import { System } from "../scenario/system.js";
@@ -60,6 +61,10 @@ export class Memoised implements Engine {
       if (op?.eager && op.enabled()) return actor;
     }
     return undefined;
+  }
+
+  next(actor: number): Op | undefined {
+    return this.#nodes[actor]?.op;
   }
 
   enabled(): number[] {

@@ -1,5 +1,6 @@
 // The engine that is obviously right, and slow: to come back to a state is to run all actors again from power-on.
 
+import type { Op } from "../../vm/sync/op.js";
 import type { Engine } from "./engine.js";
 import { Execution, type World } from "./execution.js";
 
@@ -24,6 +25,10 @@ export class Reexecution implements Engine {
 
   eager(): number | undefined {
     return this.#execution.eager();
+  }
+
+  next(actor: number): Op | undefined {
+    return this.#execution.next(actor);
   }
 
   enabled(): number[] {

@@ -43,7 +43,8 @@ function replayExplored(world: World, order: readonly number[]): ReplayResult {
   for (let [actor] = execution.enabled(); actor !== undefined; [actor] = execution.enabled()) execution.step(actor);
   const events = [...execution.events]; // the diagnosis goes on from here
   if (execution.answered) return { outcome: "answered", events };
-  return { outcome: "hang", report: diagnose(execution.system, execution.positions(), "first", 1), events };
+  const report = diagnose(execution.system, execution.positions(), "first", 1);
+  return { outcome: report.cause === "driver-gave-up" ? "gave-up" : "hang", report, events };
 }
 
 /** Each replay is the first boot of a new machine. */
@@ -58,8 +59,9 @@ async function replayOnThreads(
   const results: ReplayResult[] = [];
   try {
     while (results.length < times) {
-      const { hang, undecided, events, dropped } = await lab.live(job);
-      const outcome = undecided ? "undecided" : hang ? "hang" : "answered";
+      const { hang, undecided, exitCode, events, dropped } = await lab.live(job);
+      const ended = exitCode === 0 ? "answered" : "gave-up";
+      const outcome = undecided ? "undecided" : hang ? "hang" : ended;
       results.push({ outcome, ...(hang && { report: hang }), events, ...(dropped && { dropped }) });
     }
     return results;

@@ -6,6 +6,13 @@
 // persistent set could lose is an actor ignored for ever, on a cycle of states; a cycle with a choice in it is looked
 // for, and with one the search does not call itself complete.
 //
+// What an actor does next after it has taken a lock follows at once (a lock is a right mover, Lipton 1975). What others do
+// in between they could as well have done before the lock was taken: until its next op that others can see, who holds it
+// does nothing that they depend on, and with the lock they could only count themselves in as readers. So each execution
+// has the same final state as one in which a lock is taken as late as possible: directly before that op, or, if that never
+// happens, when it cannot happen any more. Of these none is lost: a lock is never taken eagerly, so all that others can do
+// before it has been a choice there.
+//
 // How a choice is taken back is the engine's: memoised.ts takes writes back, reexecution.ts runs again from power-on.
 
 import type { Engine } from "./engine.js";
@@ -35,6 +42,7 @@ interface Branch {
 
 export interface Search {
   readonly complete: boolean;
+  readonly whyNot?: string;
   readonly states: number;
   readonly transitions: number;
   readonly executions: number;
@@ -61,6 +69,8 @@ export function search(engine: Engine, { maxExecutions, eager, onProgress }: Sea
   let edgeStart = 0;
   let start: readonly number[] = [];
   let executions = 1;
+  /** The actor that has just taken a lock and done nothing since that others could see, if one has. */
+  let entering: number | undefined;
 
   for (;;) {
     runEager();
@@ -99,22 +109,36 @@ export function search(engine: Engine, { maxExecutions, eager, onProgress }: Sea
   }
 
   function perform(actor: number): void {
+    const { acquires, guarded } = engine.next(actor)!;
     engine.step(actor);
     order.push(actor);
+    entering = acquires || (guarded && actor === entering) ? actor : undefined;
+  }
+
+  function atOnce(): number | undefined {
+    const follows = entering !== undefined && engine.next(entering)?.enabled();
+    return follows ? entering : engine.eager();
   }
 
   function runEager(): void {
     if (!eager) return;
     const begin = order.length;
-    for (let actor = engine.eager(); actor !== undefined; actor = engine.eager()) {
+    for (let actor = atOnce(); actor !== undefined; actor = atOnce()) {
       perform(actor);
       if (order.length - begin > MOST_EAGER) throw new Error(`${MOST_EAGER} eager ops in a row: they go round`);
     }
   }
 
   const paths = countPaths(states, 0);
+  const whyNot =
+    branches.length > 0
+      ? `cut after ${executions} executions`
+      : paths === undefined
+        ? "its states go round"
+        : undefined;
   return {
-    complete: branches.length === 0 && paths !== undefined,
+    complete: whyNot === undefined,
+    ...(whyNot && { whyNot }),
     states: states.length,
     transitions: states.reduce((sum, state) => sum + state.edges.length, 0),
     executions,

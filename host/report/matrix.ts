@@ -13,6 +13,7 @@ export interface Cell extends Pick<Scenario, "guest" | "script" | "frontEnd" | "
   /** Each way in which it hangs, with a shortest schedule; shortest first. */
   readonly hangs: readonly { readonly cause: Cause; readonly effect: Effect; readonly schedule: string }[];
   readonly complete: boolean;
+  readonly whyNot?: string;
   readonly states: number;
   readonly transitions: number;
   readonly executions: number;
@@ -22,7 +23,7 @@ export interface Cell extends Pick<Scenario, "guest" | "script" | "frontEnd" | "
 
 export function cellOf(scenario: Scenario, result: ExploreResult): Cell {
   const { guest, script, frontEnd, backEnd, enableAt, memory, kickCount, eventIdx } = scenario;
-  const { verdict, hangs, complete, states, transitions, executions, operations, paths } = result;
+  const { verdict, hangs, complete, whyNot, states, transitions, executions, operations, paths } = result;
   return {
     guest,
     script,
@@ -32,6 +33,7 @@ export function cellOf(scenario: Scenario, result: ExploreResult): Cell {
     verdict,
     hangs: hangs.map(({ schedule, report: { cause, effect } }) => ({ cause, effect, schedule })),
     complete,
+    ...(whyNot && { whyNot }),
     states,
     transitions,
     executions,
@@ -70,6 +72,7 @@ const LETTER: Readonly<Record<Cause, string>> = {
   "worker-spins": "s",
   "no-reply": "r",
   "request-skipped": "q",
+  "driver-gave-up": "g",
   other: "o",
 };
 
@@ -104,7 +107,8 @@ function legend(cells: readonly Cell[]): string {
     cells.some(({ hangs }) => hangs.some((hang) => hang.cause === cause)),
   );
   const letters = causes.map((cause) => `${LETTER[cause]}: ${cause}`);
-  const incomplete = cells.some(({ complete }) => !complete) ? ["?: the search was not complete"] : [];
+  const why = distinct(cells.flatMap(({ whyNot }) => whyNot ?? []));
+  const incomplete = why.length > 0 ? [`?: the search is not complete, ${why.join(" or ")}`] : [];
   return ["never, can, always: of all schedules, how many hang", ...letters, ...incomplete].join("; ");
 }
 

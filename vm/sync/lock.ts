@@ -77,7 +77,8 @@ export class Lock implements Waitable, Foldable {
 
   #op(verb: string, shared: number, take: () => boolean): Op<number> {
     const attempt = (): number | undefined => (take() ? 0 : undefined);
-    return new Op(`${this.name}.${verb}`, this.#footprint(), attempt, { blocks: { on: this, a: shared, b: 0 } });
+    const blocks = { on: this, a: shared, b: 0 };
+    return new Op(`${this.name}.${verb}`, this.#footprint(), attempt, { acquires: true, blocks });
   }
 
   #release(reader: number): number {

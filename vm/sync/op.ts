@@ -93,6 +93,10 @@ export interface OpOptions {
    * (a persistent set of one). The proof obligation stands at each place that sets it.
    */
   readonly eager?: boolean;
+  /** It takes a lock. */
+  readonly acquires?: boolean;
+  /** It touches only what others do not touch as long as its actor holds the lock that it holds, if it holds any. */
+  readonly guarded?: boolean;
   readonly blocks?: Blocking;
   /** On a real thread the op takes this many microseconds or more. No wait: nothing that anybody does can end it. */
   readonly takesMicros?: number;
@@ -103,6 +107,8 @@ export interface OpOptions {
 /** One step that other actors can see. `yield* op` performs it and gives its result. */
 export class Op<R extends Result = Result> {
   readonly eager: boolean;
+  readonly acquires: boolean;
+  readonly guarded: boolean;
   readonly blocks: Blocking | undefined;
   readonly takesMicros: number;
   readonly detail: string;
@@ -121,6 +127,8 @@ export class Op<R extends Result = Result> {
   ) {
     this.#footprint = footprint;
     this.eager = options.eager ?? false;
+    this.acquires = options.acquires ?? false;
+    this.guarded = options.guarded ?? false;
     this.blocks = options.blocks;
     this.takesMicros = options.takesMicros ?? 0;
     this.detail = options.detail ?? "";

@@ -93,6 +93,6 @@ export class SharedRecord<F extends string> implements Foldable {
       if (this.owner !== "one actor") this.owner.assertHeld(this.name);
       return act();
     };
-    return new Op(`${this.name}.${verb}`, footprint, attempt, { eager: true, detail });
+    return new Op(`${this.name}.${verb}`, footprint, attempt, { eager: true, guarded: true, detail });
   }
 }

@@ -246,6 +246,7 @@ export class Word implements Waitable, Foldable {
       return act();
     };
     const footprint = writes ? this.#writes : this.#reads;
-    return new Op(`${this.name}.${verb}`, footprint, attempt, { eager: this.guard !== undefined, detail });
+    const guarded = this.guard !== undefined;
+    return new Op(`${this.name}.${verb}`, footprint, attempt, { eager: guarded, guarded, detail });
   }
 }
