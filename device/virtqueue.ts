@@ -111,10 +111,12 @@ const cellsOf = (offset: number, bytes: number): Cell[] =>
 
 /** Ops on one ring. Made anew for each drain: it holds no state, only where the ring is. */
 export class Virtqueue {
+  /** @param exclusive a chain that is offered is the device's alone until it comes back, or the device has been reset */
   constructor(
     readonly ring: RingExports,
     readonly at: RingAreas,
     readonly name: string,
+    readonly exclusive: boolean,
   ) {}
 
   availIdx(): Op<number> {
@@ -124,14 +126,15 @@ export class Virtqueue {
 
   /**
    * Takes the chain whose head is in avail ring entry `idx`.
-   * Eager: the driver owns none of these bytes between its publishing of the index and our used element for it.
+   * Eager where chains are exclusive: the driver owns none of these bytes between its publishing of the index and our
+   * used element for it.
    * @returns the chain, or a VIRTQ_REFUSED_* code
    */
   chain(idx: number, indirect: boolean, table: RegionTable): Op<Chain | number> {
     const { size, desc, avail } = this.at;
     const entry = avail + VirtqAvail.RING + (idx & (size - 1)) * VirtqAvail.RING_ENTRY;
     const footprint = () => ({ reads: [ramCell(entry), ...cellsOf(desc, size * VirtqDesc.SIZEOF)], writes: [] });
-    return new Op(`${this.name}.chain`, footprint, () => this.#walk(idx, indirect, table), { eager: true });
+    return new Op(`${this.name}.chain`, footprint, () => this.#walk(idx, indirect, table), { eager: this.exclusive });
   }
 
   /**
@@ -143,10 +146,13 @@ export class Virtqueue {
     const cells = (list: readonly Segment[]): Cell[] =>
       list.flatMap(({ offset, length }) => cellsOf(offset & ~1, (offset & 1) + length + 1));
     const footprint = () => ({ reads: cells(chain.readable), writes: cells(chain.writable) });
-    return new Op(`${this.name}.serve`, footprint, serve, { eager: true });
+    return new Op(`${this.name}.serve`, footprint, serve, { eager: this.exclusive });
   }
 
-  /** 2.7.8.2: "The device MUST set len prior to updating the used idx." Eager: the driver reads it after used.idx only. */
+  /**
+   * 2.7.8.2: "The device MUST set len prior to updating the used idx." Eager, as `chain` is: the driver reads it after
+   * used.idx only.
+   */
   fillUsed(usedIdx: number, head: number, length: number): Op<number> {
     const { used, size } = this.at;
     const at = used + VirtqUsed.RING + (usedIdx & (size - 1)) * VirtqUsedElem.SIZEOF;
@@ -158,7 +164,7 @@ export class Virtqueue {
         this.ring.usedFill(used, size, usedIdx, head, length);
         return 0;
       },
-      { eager: true, detail: `id ${head} len ${length}` },
+      { eager: this.exclusive, detail: `id ${head} len ${length}` },
     );
   }
 

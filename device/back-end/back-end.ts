@@ -107,6 +107,8 @@ export interface RingServerParts {
   readonly events: readonly QueueEvents[];
   readonly variant: Serving;
   readonly ring: RingExports;
+  /** As Virtqueue takes it. Not so where a front-end ends a device's reset while the device still serves. */
+  readonly exclusive: boolean;
   /** The device behind the rings. @returns the bytes written into the chain's writable segments */
   readonly serve: (chain: Chain, queue: number, note: Note) => number;
 }

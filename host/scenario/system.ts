@@ -136,6 +136,8 @@ export class System {
       doorbells,
       events: queues,
       ring,
+      // A reset of all others waits for GET_VRING_BASE, or its ioctl.
+      exclusive: scenario.frontEnd !== "cloud-hypervisor",
       serve: (chain) => {
         const message = { memory: this.machine.ram.bytes, readable: chain.readable, writable: chain.writable };
         if (note) note("FUSE", describeRequest(message));

@@ -84,9 +84,14 @@ describe("explore, first boot", () => {
 });
 
 describe("the reduction", () => {
-  // rekick behind 8.2: the smallest cell, since every op is a choice in the search that it is compared with.
-  it("loses no final state: eager and unreduced searches meet the same ones", async () => {
-    const scenario: Scenario = { ...row("rekick"), frontEnd: "qemu-8.2" };
+  // Small cells, since every op is a choice in the search that they are compared with.
+  it.each([
+    ["qemu-8.2", "rekick", "first"],
+    ["cloud-hypervisor", "c", "first"],
+    ["cloud-hypervisor", "rust-0.10", "reset-in-flight"],
+    ["cloud-hypervisor", "rust-0.13.1", "reconnect"],
+  ] as const)("loses no final state of %s %s %s", async (frontEnd, backEnd, script) => {
+    const scenario: Scenario = { ...row("rekick"), frontEnd, backEnd, script };
     const world = await createWorld(nodePlatform, scenario);
     const reduced = search(new Memoised(world), { maxExecutions: LIMIT, eager: true });
     const unreduced = search(new Memoised(world), { maxExecutions: LIMIT, eager: false });
