@@ -7,6 +7,7 @@ import { addHang } from "./commands/hang.js";
 import { addMatrix } from "./commands/matrix.js";
 import { addOccupants } from "./commands/occupants.js";
 import { addReplay } from "./commands/replay.js";
+import { addScenarios } from "./commands/scenarios.js";
 import type { Engines } from "./engines.js";
 import { LabError, UserError } from "./errors.js";
 import { version } from "./package.js";
@@ -64,6 +65,7 @@ function createProgram(context: Context): Command {
   addMatrix(program, context);
   addReplay(program, context);
   addOccupants(program, context);
+  addScenarios(program, context);
   return program;
 }
 

@@ -36,7 +36,7 @@ export function addMatrix(program: Command, context: Context): void {
 Exit code: 0 when every search was complete and nothing differs from matrix.json; 1 when not; 2 for wrong usage.
 
 Example:
-  $ vhostlab matrix --guest linux --script first`,
+  $ vhostlab matrix --guest ovmf --script reboot`,
     )
     .action(async (options: MatrixOptions) => context.finish(await matrix(options, context)));
 }

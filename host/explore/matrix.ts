@@ -1,9 +1,9 @@
 // The matrix: every script in every guest that it is for, by every pair of front-end and back-end.
 
 import type { ExploreResult } from "../scenario/outcome.js";
-import { BACK_ENDS, FRONT_ENDS, type GuestName } from "../scenario/occupants.js";
+import type { GuestName } from "../scenario/occupants.js";
 import { playable } from "../scenario/catalog/index.js";
-import { FRONT_END_DEFAULTS, pairs, type Scenario, SCRIPTS, type ScriptName } from "../scenario/scenario.js";
+import { FRONT_END_DEFAULTS, PAIRS, type Scenario, SCRIPTS, type ScriptName } from "../scenario/scenario.js";
 
 /** A guest polls in its firmware whatever happens to it; what an operating system does differently is its start. */
 const SCRIPTS_OF: readonly (readonly [GuestName, readonly ScriptName[]])[] = [
@@ -13,12 +13,8 @@ const SCRIPTS_OF: readonly (readonly [GuestName, readonly ScriptName[]])[] = [
 ];
 
 export const MATRIX: readonly Scenario[] = SCRIPTS_OF.flatMap(([guest, scripts]) =>
-  scripts.flatMap((script) =>
-    FRONT_ENDS.flatMap((frontEnd) =>
-      BACK_ENDS.map((backEnd) => ({ guest, script, frontEnd, backEnd, ...FRONT_END_DEFAULTS, delays: [] })),
-    ),
-  ),
-).filter((scenario) => pairs(scenario) && playable(scenario));
+  scripts.flatMap((script) => PAIRS.map((pair) => ({ guest, script, ...pair, ...FRONT_END_DEFAULTS, delays: [] }))),
+).filter(playable);
 
 /** One search at a time. */
 export interface Explorer {

@@ -7,38 +7,25 @@ import { NO_LINES } from "./hang-table.js";
 import type { Colors } from "./output.js";
 
 /** A scenario and what a search found, without what differs from machine to machine. */
-export interface Cell extends Pick<Scenario, "guest" | "script" | "frontEnd" | "backEnd"> {
+export interface Cell
+  extends Pick<Scenario, "guest" | "script" | "frontEnd" | "backEnd">,
+    Omit<ExploreResult, "causes" | "hangs" | "ms"> {
   readonly options: FrontEndOptions;
-  readonly verdict: ExploreResult["verdict"];
   /** Each way in which it hangs, with a shortest schedule; shortest first. */
   readonly hangs: readonly { readonly cause: Cause; readonly effect: Effect; readonly schedule: string }[];
-  readonly complete: boolean;
-  readonly whyNot?: string;
-  readonly states: number;
-  readonly transitions: number;
-  readonly executions: number;
-  readonly operations: number;
-  readonly paths: string;
 }
 
 export function cellOf(scenario: Scenario, result: ExploreResult): Cell {
   const { guest, script, frontEnd, backEnd, enableAt, memory, kickCount, eventIdx } = scenario;
-  const { verdict, hangs, complete, whyNot, states, transitions, executions, operations, paths } = result;
+  const { causes: _causes, ms: _ms, hangs, ...found } = result;
   return {
     guest,
     script,
     frontEnd,
     backEnd,
     options: { enableAt, memory, kickCount, eventIdx },
-    verdict,
+    ...found,
     hangs: hangs.map(({ schedule, report: { cause, effect } }) => ({ cause, effect, schedule })),
-    complete,
-    ...(whyNot && { whyNot }),
-    states,
-    transitions,
-    executions,
-    operations,
-    paths,
   };
 }
 

@@ -36,9 +36,9 @@ export class Lock implements Waitable, Foldable {
     });
   }
 
-  // Eager: while this actor holds the lock nobody else can do more than wait for it.
+  // Eager, and a release: while this actor holds the lock nobody else can do more than wait for it.
   unlock(): Op<number> {
-    return new Op(`${this.name}.unlock`, this.#footprint(), () => this.#release(0), { eager: true });
+    return new Op(`${this.name}.unlock`, this.#footprint(), () => this.#release(0), { eager: true, releases: true });
   }
 
   // Eager too: until it happens a writer can only wait, and what other readers do to the count commutes with it.

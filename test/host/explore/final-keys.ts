@@ -1,15 +1,14 @@
-// Final states of a search as keys: the schedules that lead to them, executed.
+// Final states as keys: the schedules that lead to them, executed.
 
-import { Execution, type World } from "../../../host/explore/execution.js";
-import type { Search } from "../../../host/explore/visited.js";
+import type { End, Explorable } from "../../../host/explore/policies/policy.js";
 
-/** Comparable between searches of one world: it numbers histories. */
-export function finalKeys(world: World, { ends }: Search): Set<string> {
+/** Comparable between explorations of one world: it numbers histories. */
+export function finalKeys(system: Explorable, { ends }: { readonly ends: readonly End[] }): Set<string> {
   return new Set(
     ends.map(({ order }) => {
-      const execution = new Execution(world);
-      for (const actor of order) execution.step(actor);
-      return execution.key();
+      const run = system.start();
+      for (const actor of order) run.step(actor);
+      return run.key();
     }),
   );
 }
