@@ -133,11 +133,15 @@ export class RingOp<R extends Result = Result> extends Op<R> {
 
 /** Ops on one ring. Made anew for each drain: it holds no state, only where the ring is. */
 export class Virtqueue {
-  /** @param index the queue's number in its device */
+  /**
+   * @param index the queue's number in its device
+   * @param exclusive a chain that is offered is the device's alone until it comes back, or the device has been reset
+   */
   constructor(
     readonly ring: RingExports,
     readonly at: RingAreas,
     readonly index: number,
+    readonly exclusive: boolean,
   ) {}
 
   availIdx(): Op<number> {
@@ -147,7 +151,8 @@ export class Virtqueue {
 
   /**
    * Takes the chain whose head is in avail ring entry `idx`.
-   * Eager: the driver owns none of these bytes between its publishing of the index and our used element for it.
+   * Eager where chains are exclusive: the driver owns none of these bytes between its publishing of the index and our
+   * used element for it.
    * @returns the chain, or a VIRTQ_REFUSED_* code
    */
   chain(idx: number, indirect: boolean, table: RegionTable): Op<Chain | number> {
@@ -155,7 +160,8 @@ export class Virtqueue {
     const entry = avail + VirtqAvail.RING + (idx & (size - 1)) * VirtqAvail.RING_ENTRY;
     const footprint = () => ({ reads: [ramCell(entry), ...cellsOf(desc, size * VirtqDesc.SIZEOF)], writes: [] });
     const step: RingStep = { does: "take", availIdx: idx };
-    return new RingOp(this, step, "chain", footprint, () => this.#walk(idx, indirect, table), { eager: true });
+    const options = { eager: this.exclusive };
+    return new RingOp(this, step, "chain", footprint, () => this.#walk(idx, indirect, table), options);
   }
 
   /**
@@ -167,10 +173,13 @@ export class Virtqueue {
     const cells = (list: readonly Segment[]): Cell[] =>
       list.flatMap(({ offset, length }) => cellsOf(offset & ~1, (offset & 1) + length + 1));
     const footprint = () => ({ reads: cells(chain.readable), writes: cells(chain.writable) });
-    return new RingOp(this, { does: "serve", chain }, "serve", footprint, serve, { eager: true });
+    return new RingOp(this, { does: "serve", chain }, "serve", footprint, serve, { eager: this.exclusive });
   }
 
-  /** 2.7.8.2: "The device MUST set len prior to updating the used idx." Eager: the driver reads it after used.idx only. */
+  /**
+   * 2.7.8.2: "The device MUST set len prior to updating the used idx." Eager, as `chain` is: the driver reads it after
+   * used.idx only.
+   */
   fillUsed(usedIdx: number, head: number, length: number): Op<number> {
     const { used, size } = this.at;
     const at = used + VirtqUsed.RING + (usedIdx & (size - 1)) * VirtqUsedElem.SIZEOF;
@@ -179,7 +188,7 @@ export class Virtqueue {
       this.ring.usedFill(used, size, usedIdx, head, length);
       return 0;
     };
-    const options = { eager: true, detail: `id ${head} len ${length}` };
+    const options = { eager: this.exclusive, detail: `id ${head} len ${length}` };
     return new RingOp(this, { does: "fill", usedIdx, head }, "used.element", footprint, attempt, options);
   }
 

@@ -48,6 +48,13 @@ export interface Engines {
   /** Interleavings of one script, under the scheduler: all of them, or those that a policy tries. */
   explore(scenario: Scenario, options: ExploreOptions): Promise<ExploreResult>;
 
+  /**
+   * Many scenarios as `explore` does, on all cores.
+   * @param onResult told how many are done
+   * @returns in their order
+   */
+  exploreAll(scenarios: readonly Scenario[], onResult: (done: number) => void): Promise<ExploreResult[]>;
+
   /** One schedule, by its string, `times` times. Throws UserError for a malformed one. */
   replay(schedule: string, options: { threads: boolean; times: number }): Promise<ReplayResult[]>;
 }
@@ -59,5 +66,6 @@ export const engines: Engines = {
   runBoots: async (...args) => (await import("./threads/boots.js")).runBoots(await platform(), ...args),
   bootOnce: async (...args) => (await import("./threads/boot-once.js")).bootOnce(...args),
   explore: async (...args) => (await import("./explore/explore.js")).explore(await platform(), ...args),
+  exploreAll: async (...args) => (await import("./threads/explorers.js")).exploreOnAllCores(...args),
   replay: async (...args) => (await import("./explore/replay.js")).replay(await platform(), ...args),
 };

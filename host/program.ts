@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { addBoot } from "./commands/boot.js";
 import { addExplore } from "./commands/explore.js";
 import { addHang } from "./commands/hang.js";
+import { addMatrix } from "./commands/matrix.js";
 import { addOccupants } from "./commands/occupants.js";
 import { addReplay } from "./commands/replay.js";
 import { addScenarios } from "./commands/scenarios.js";
@@ -61,6 +62,7 @@ function createProgram(context: Context): Command {
   addHang(program, context);
   addBoot(program, context);
   addExplore(program, context);
+  addMatrix(program, context);
   addReplay(program, context);
   addOccupants(program, context);
   addScenarios(program, context);

@@ -24,8 +24,17 @@ interface Asyncified {
   asyncify_stop_rewind(): void;
 }
 
+/** All that a suspended guest is beside its RAM. */
+export interface Suspended {
+  /** Where its stack in RAM ends: what follows in the hole is dead. */
+  readonly stackEnd: number;
+  /** Of its mutable globals, those that its module exports. */
+  readonly globals: readonly unknown[];
+}
+
 /**
  * Boots a guest to its end, as an actor.
+ * @param onSuspend told each time that it is suspended
  * @returns its exit code
  * @throws what an exit threw, or a GuestFault for the guest's own trap
  */
@@ -35,6 +44,7 @@ export function* runExploredGuest(
   exits: Exits,
   args: readonly string[],
   guestConsole: GuestConsole,
+  onSuspend?: (suspended: Suspended) => void,
 ): Actor<number> {
   const bytes = new Uint8Array(memory.buffer);
   const view = new DataView(memory.buffer);
@@ -68,10 +78,12 @@ export function* runExploredGuest(
     },
   });
   const guest = instance.exports as unknown as Asyncified;
+  const globals = Object.values(instance.exports).filter((each) => each instanceof WebAssembly.Global);
   try {
     guest._start();
     while (pending) {
       guest.asyncify_stop_unwind();
+      onSuspend?.({ stackEnd: view.getUint32(UNWIND, true), globals: globals.map(({ value }) => value) });
       const exit: Actor<number> = pending;
       pending = undefined;
       answer = yield* exit;

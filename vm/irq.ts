@@ -99,8 +99,8 @@ export class InterruptController implements Waitable, Foldable {
   }
 
   describe(): string {
-    const routed = this.#irqfds.filter((irqfd) => irqfd.isRouted());
-    return `an interrupt (${routed.map((irqfd) => `${irqfd.name} count ${irqfd.count()}`).join(", ") || "no irqfd is routed"})`;
+    const routed = this.#irqfds.flatMap((irqfd) => irqfd.described ?? []);
+    return `an interrupt (${routed.join(", ") || "no irqfd is routed"})`;
   }
 
   // Where an edge is pending, in the latch or in an eventfd, makes no difference to anybody.
@@ -137,6 +137,8 @@ export class InterruptController implements Waitable, Foldable {
 export class Irqfd extends EventFd {
   readonly route: Cell;
   readonly #latch: Cell;
+  /** The route word that the vCPU's thread has asked for last. It alone routes, so it knows without looking. */
+  #asked = 0;
 
   constructor(memory: SyncMemory, name: string, watchers: WaitQueue, latch: Cell) {
     super(memory, name, watchers);
@@ -150,7 +152,8 @@ export class Irqfd extends EventFd {
    */
   setRoute(route: Route | undefined): Op<number> {
     const word = encode(route);
-    const leavesEdge = this.memory.peek(this.route) > 0;
+    const leavesEdge = this.#asked > 0;
+    this.#asked = word;
     const own = [this.route];
     const all = [...own, this.cell, this.#latch];
     const footprint = leavesEdge ? { reads: all, writes: all } : { reads: own, writes: own };
@@ -166,8 +169,14 @@ export class Irqfd extends EventFd {
     });
   }
 
+  /** To the vCPU's thread, whose own knowledge it is. */
   isRouted(): boolean {
-    return this.memory.load(this.route) !== 0;
+    return this.#asked !== 0;
+  }
+
+  /** To onlookers. */
+  get described(): string | undefined {
+    return this.memory.load(this.route) === 0 ? undefined : `${this.name} count ${this.count()}`;
   }
 
   /** The bit of the interrupt whose edge this eventfd is; 0: none. */

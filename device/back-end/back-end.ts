@@ -107,6 +107,8 @@ export interface RingServerParts {
   readonly events: readonly QueueEvents[];
   readonly variant: Serving;
   readonly ring: RingExports;
+  /** As Virtqueue takes it. Not so where a front-end ends a device's reset while the device still serves. */
+  readonly exclusive: boolean;
   /** The device behind the rings. @returns the bytes written into the chain's writable segments */
   readonly serve: (chain: Chain, queue: number, note: Note) => number;
 }
@@ -129,7 +131,7 @@ export class RingServer {
     const { sync, variant } = parts;
     this.#lastKick = sync.allocateNotes(parts.events.length);
     this.dispatch = new Lock(sync, "dispatch");
-    this.memory = new SharedMemTable(sync, "mem-table");
+    this.memory = new SharedMemTable(sync, "mem-table", variant.locking === "dispatch" ? this.dispatch : undefined);
     this.rings = parts.events.map((_, index) => {
       const lock = new Lock(sync, `q${index}.lock`);
       const owner = variant.locking === "ring" ? lock : this.dispatch;

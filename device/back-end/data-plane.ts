@@ -34,7 +34,8 @@ export function* openRing(backEnd: RingServer, ring: Vring): Actor<Work | undefi
     table.byGpa.holds(avail, virtqAvailBytes(size)) &&
     table.byGpa.holds(used, virtqUsedBytes(size));
   if (!placed || state.broken) return undefined;
-  return { queue: new Virtqueue(backEnd.parts.ring, { size, desc, avail, used }, ring.index), state, table };
+  const { ring: exports, exclusive } = backEnd.parts;
+  return { queue: new Virtqueue(exports, { size, desc, avail, used }, ring.index, exclusive), state, table };
 }
 
 /**

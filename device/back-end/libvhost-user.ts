@@ -68,7 +68,8 @@ export const C_VIRTIOFSD: Variant = {
       yield* kill.eventfd.read();
       return yield* endThread(backEnd, ring);
     }
-    const kick = backEnd.kickOf(yield* kickOfThread(backEnd, ring));
+    // Stored before the thread was created, and it stays until the thread has been joined: read without a lock.
+    const kick = backEnd.kickOf(yield* ring.state.constant("kick"));
     if (!kick || (yield* kick.eventfd.read()) === 0) return yield* endThread(backEnd, ring);
     backEnd.kickTaken(ring);
     yield* serveUntilEmpty(backEnd, ring);
@@ -105,14 +106,6 @@ function* endThread(backEnd: BackEnd, ring: Vring): Actor<boolean> {
   for (const { slot } of [kill, ...kicks]) yield* doorbell.del(slot);
   yield* ring.thread.store(0);
   return true;
-}
-
-// The descriptor was stored before the thread was created and stays until it has been joined: read without a lock.
-function* kickOfThread(backEnd: BackEnd, ring: Vring): Actor<number> {
-  yield* backEnd.dispatch.readLock();
-  const kick = yield* ring.state.get("kick");
-  yield* backEnd.dispatch.readUnlock();
-  return kick;
 }
 
 /** Pops until the ring is empty under the dispatch lock (shared), then runs the requests inline, in order. */

@@ -2,7 +2,7 @@
 // plane. rust-vmm swaps an Arc of the whole table (GuestMemoryAtomic); here a version makes a read see one table.
 
 import { type Region, RegionTable } from "../../vm/regions.js";
-import { type Cell, type Learned, Op } from "../../vm/sync/op.js";
+import { type Cell, type Footprint, type Learned, Op } from "../../vm/sync/op.js";
 import type { Foldable, SyncMemory } from "../../vm/sync/words.js";
 import { type RingAreas, ringAreas } from "../virtqueue.js";
 
@@ -61,9 +61,11 @@ export class SharedMemTable implements Foldable {
   readonly #count: Cell;
   readonly #words: Cell;
 
+  /** @param guard the lock that owns the table, if one does: then it is only touched while that lock is held */
   constructor(
     readonly memory: SyncMemory,
     readonly name: string,
+    readonly guard?: { assertHeld(what: string): void },
   ) {
     this.#version = memory.allocateBlock(2 + MAX_REGIONS * FIELDS);
     this.#count = this.#version + 1;
@@ -72,7 +74,7 @@ export class SharedMemTable implements Foldable {
   }
 
   load(): Op<MemTable> {
-    return new Op(`${this.name}.load`, { reads: [this.#version], writes: [] }, () => this.#read());
+    return this.#op("load", { reads: [this.#version], writes: [] }, "", () => this.#read());
   }
 
   /** @param regions at most MAX_REGIONS */
@@ -89,15 +91,28 @@ export class SharedMemTable implements Foldable {
       this.memory.add(this.#version, 1);
       return 0;
     };
-    return new Op(`${this.name}.replace`, { reads: [], writes: [this.#version] }, attempt, {
-      detail: `${regions.length} regions`,
-    });
+    return this.#op("replace", { reads: [], writes: [this.#version] }, `${regions.length} regions`, attempt);
+  }
+
+  /** For onlookers while nobody moves. */
+  peek(): MemTable {
+    return this.#read();
   }
 
   fold(key: number[]): void {
     const count = this.memory.load(this.#count);
     key.push(count);
     for (let i = 0; i < count * FIELDS; i++) key.push(this.memory.load(this.#words + i));
+  }
+
+  // Eager when a lock owns the table: whoever else wants it must take the lock first, and that is where the branch is.
+  #op<R extends number | MemTable>(verb: string, footprint: Footprint, detail: string, act: () => R): Op<R> {
+    const attempt = (): R => {
+      this.guard?.assertHeld(this.name);
+      return act();
+    };
+    const guarded = this.guard !== undefined;
+    return new Op(`${this.name}.${verb}`, footprint, attempt, { eager: guarded, guarded, detail });
   }
 
   #read(): MemTable {

@@ -18,9 +18,16 @@ export function* restartingControlPlane(backEnd: BackEnd, onEnd: () => void): Ac
   // Nothing is left of it: no ring, no epoll set, no negotiation, no memory table.
   for (const ring of backEnd.rings) yield* forgetRing(backEnd, ring);
   yield* backEnd.connection.clear();
-  yield* backEnd.memory.replace([]);
+  yield* forgetMemory(backEnd);
   yield* backEnd.parts.channel.accept();
   return true;
+}
+
+function* forgetMemory(backEnd: BackEnd): Actor {
+  const locked = backEnd.parts.variant.locking === "dispatch";
+  if (locked) yield* backEnd.dispatch.lock();
+  yield* backEnd.memory.replace([]);
+  if (locked) yield* backEnd.dispatch.unlock();
 }
 
 function* forgetRing(backEnd: BackEnd, ring: Vring): Actor {

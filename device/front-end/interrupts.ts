@@ -80,7 +80,8 @@ export class Interrupts implements MsixOwner {
     this.#guestNotifiers = undefined;
     for (const [queue, call] of notifiers.calls.entries()) {
       if (call.isRouted()) yield* call.setRoute(undefined);
-      if ((yield* call.read()) > 0) yield* this.#notify(this.owner.queues()[queue]!.msixVector, VIRTIO_PCI_ISR_QUEUE);
+      if ((yield* call.testAndClear()) !== 0)
+        yield* this.#notify(this.owner.queues()[queue]!.msixVector, VIRTIO_PCI_ISR_QUEUE);
       if (!notifiers.irqfd) yield* this.owner.virtio.maskCall(queue, true);
     }
   }
@@ -123,7 +124,7 @@ export class Interrupts implements MsixOwner {
     let pending = false;
     for (const queue of this.#queuesOf(vector)) {
       if (yield* this.owner.virtio.callPending(queue)) pending = true;
-      if ((yield* this.#guestNotifiers!.calls[queue]!.read()) > 0) pending = true;
+      if ((yield* this.#guestNotifiers!.calls[queue]!.testAndClear()) !== 0) pending = true;
     }
     return pending;
   }

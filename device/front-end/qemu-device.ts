@@ -55,7 +55,7 @@ export abstract class QemuDevice extends VhostDevice {
 
   /** vhost_virtqueue_pending. */
   *callPending(queue: number): Actor<boolean> {
-    return (yield* this.parts.notifiers[queue]!.maskedCall.eventfd.read()) > 0;
+    return (yield* this.parts.notifiers[queue]!.maskedCall.eventfd.testAndClear()) !== 0;
   }
 
   /**
@@ -63,7 +63,7 @@ export abstract class QemuDevice extends VhostDevice {
    * @returns whether the ring gets no call at all: interrupts go by vectors, and the queue has none
    */
   protected *callsNobody(queue: number, transport: VirtioTransport): Actor<boolean> {
-    yield* this.callPending(queue);
+    yield* this.parts.notifiers[queue]!.maskedCall.eventfd.clear();
     return transport.msixEnabled && transport.queues[queue]!.msixVector === VIRTIO_MSI_NO_VECTOR;
   }
 
@@ -87,7 +87,7 @@ export abstract class QemuDevice extends VhostDevice {
     for (const [queue, kick] of this.#kicks.entries()) {
       transport.deassignNotifier(queue);
       // virtio_bus_cleanup_host_notifier: test and clear; what was left calls the empty handler.
-      if (kick) yield* kick.eventfd.read();
+      if (kick) yield* kick.eventfd.clear();
       this.#kicks[queue] = undefined;
     }
   }

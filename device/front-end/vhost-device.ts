@@ -101,7 +101,8 @@ export abstract class VhostDevice implements VirtioDevice {
   *pendingInterrupts(): Actor<number> {
     if (!this.started) return 0;
     let isr = 0;
-    for (const { call } of this.parts.notifiers) if ((yield* call.eventfd.read()) > 0) isr |= VIRTIO_PCI_ISR_QUEUE;
+    for (const { call } of this.parts.notifiers)
+      if ((yield* call.eventfd.testAndClear()) !== 0) isr |= VIRTIO_PCI_ISR_QUEUE;
     return isr;
   }
 

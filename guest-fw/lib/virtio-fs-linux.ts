@@ -29,6 +29,7 @@ import { FuseTransport } from "./fuse-transport";
 import { wfi } from "./irq";
 import { allocatePages } from "./pages";
 import { gpa } from "./shared";
+import { Statistics } from "./statistics";
 import { VirtioFsVq } from "./virtio-fs-vq";
 import { VirtioPciModern } from "./virtio-pci-modern";
 import { VIRTQ_NONE } from "./virtq";
@@ -58,8 +59,6 @@ export class VirtioFsLinux extends FuseTransport {
   /** By the head of its chain: a FUSE_FORGET each; and the one buffer that describes the next one. */
   private readonly forgets: usize;
   private readonly forgetBuffer: usize;
-  /** Interrupts that the queues sent. */
-  interrupts: u32 = 0;
 
   /** virtio_dev_probe, up to the end of virtio_fs_probe. The device is live when this returns, and nothing is on its way. */
   constructor(private readonly modern: VirtioPciModern) {
@@ -149,7 +148,7 @@ export class VirtioFsLinux extends FuseTransport {
     const hiprio = this.hiprio;
     return (
       requests.kicks.toString() + " + " + hiprio.kicks.toString() + " kicks, " +
-      this.interrupts.toString() + " interrupts, " +
+      Statistics.interrupts.toString() + " interrupts, " +
       requests.completed.toString() + " + " + hiprio.completed.toString() + " requests"
     );
   }
@@ -158,11 +157,11 @@ export class VirtioFsLinux extends FuseTransport {
   private wait(): void {
     const pending = wfi();
     if (pending & (1 << this.hiprio.vector)) {
-      this.interrupts++;
+      Statistics.interrupts++;
       this.hiprioDone();
     }
     if (pending & (1 << this.requests.vector)) {
-      this.interrupts++;
+      Statistics.interrupts++;
       this.requestsDone();
     }
   }

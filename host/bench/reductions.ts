@@ -4,6 +4,7 @@
 import { createWorld } from "../explore/explore.js";
 import { POLICY } from "../explore/policies/index.js";
 import { parseSchedule } from "../explore/schedule.js";
+import { Memoised } from "../explore/memoised.js";
 import { search } from "../explore/visited.js";
 import { big } from "../report/explore-words.js";
 import { nodePlatform } from "../threads/spawn.js";
@@ -21,8 +22,8 @@ console.log("| scenario | schedules | states | eager: schedules | eager: states 
 console.log("|---|---|---|---|---|---|---|");
 for (const name of SCENARIOS) {
   const world = await createWorld(nodePlatform, parseSchedule(`${name}/`).scenario);
-  const naive = search(world, { maxExecutions: LIMIT, eager: false });
-  const eager = search(world, { maxExecutions: LIMIT, eager: true });
+  const naive = search(new Memoised(world), { maxExecutions: LIMIT, eager: false });
+  const eager = search(new Memoised(world), { maxExecutions: LIMIT, eager: true });
   const dpor = POLICY.dpor(world, { maxSchedules: LIMIT, seed: 1 });
   const all = [naive, eager, dpor];
   const finals = naive.ends.length;

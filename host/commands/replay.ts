@@ -51,7 +51,7 @@ async function replay(schedule: string, options: ReplayOptions, { engines, outpu
   const file = openTraceFile(options.trace);
   const results = await engines.replay(schedule, { threads, times: options.times });
   const first = results[0]!;
-  const outcomes: Record<Outcome, number> = { answered: 0, hang: 0, undecided: 0 };
+  const outcomes: Record<Outcome, number> = { answered: 0, hang: 0, "gave-up": 0, undecided: 0 };
   for (const { outcome } of results) outcomes[outcome]++;
   if (options.json) {
     output.data(jsonDocument({ schedule, threads, times: options.times, outcomes, ...first }));

@@ -4,15 +4,16 @@
 import { MemoryBacking } from "../../device/fuse/backing/memory.js";
 import type { RingExports } from "../../device/virtqueue.js";
 import { loadLe } from "../../vm/bus.js";
-import { runExploredGuest } from "../../vm/guest-explored.js";
+import { runExploredGuest, type Suspended } from "../../vm/guest-explored.js";
 import { GuestMemory } from "../../vm/memory.js";
 import { type Actor, type Cell, isRamCell, type Op, type Result, ramOffset } from "../../vm/sync/op.js";
 import { ActorState } from "../../vm/sync/perform.js";
 import type { TraceEvent } from "../../vm/sync/trace.js";
 import { SyncMemory } from "../../vm/sync/words.js";
+import type { Exits } from "../../vm/vcpu.js";
 import { BOOT_RAM_BYTES, MEMORY_TREE } from "../scenario/boot-machine.js";
-import { LabError } from "../errors.js";
 import { SCRIPT } from "../scenario/catalog/index.js";
+import { GaveUp } from "../scenario/gave-up.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { System, VCPU } from "../scenario/system.js";
 import type { Position } from "../scenario/verdict.js";
@@ -78,8 +79,8 @@ export class Execution {
   readonly #actors: Running[];
   /** Guest RAM that a device has written: all else in RAM depends on the guest's own history only. */
   readonly #written = new Set<Cell>();
-  /** The requests that the FUSE server has served, on which its tables depend. */
-  #served = 0;
+  /** The requests that a back-end's process has served, on which the tables of its FUSE server depend. */
+  #served = { process: 0, history: 0 };
   /** What the invariants remember, as a number. */
   #remembered: number;
   /** The rules that were broken, each with the number of the step that did. */
@@ -108,9 +109,15 @@ export class Execution {
       trace ? note : undefined,
     );
     this.system = system;
-    system.onRequest = ({ memory, readable }, process) => {
-      const bytes = readable.map(({ offset, length }) => memory.subarray(offset, offset + length).join());
-      this.#served = world.history(this.#served, `${process}:${bytes.join()}`);
+    const { serve } = system;
+    system.serve = (message) => {
+      const bytes = message.readable.map(({ offset, length }) =>
+        message.memory.subarray(offset, offset + length).join(),
+      );
+      const { processesEnded } = system;
+      const before = this.#served.process === processesEnded ? this.#served.history : 0;
+      this.#served = { process: processesEnded, history: world.history(before, bytes.join()) };
+      return serve(message);
     };
     this.#remembered = world.invariants.start(system.backEnd.rings.length);
     const parts = [
@@ -180,13 +187,13 @@ export class Execution {
    * - an actor's locals are a function of what it has learned since its round began (its history);
    * - sync memory is in the key by its logical contents;
    * - guest RAM is a function of the guest's history, but for what a device has written: that is in the key;
-   * - the FUSE server is a function of the requests it has served, and of the process it is in;
+   * - the FUSE server is a function of the requests that its process has served; each process begins with none;
    * - what the invariants remember decides which of them break later.
    */
   key(): string {
     const key: number[] = [];
     for (const { history, pending } of this.#actors) key.push(pending ? history : -1);
-    key.push(this.#served, this.system.processesEnded, this.#remembered);
+    key.push(this.#served.process === this.system.processesEnded ? this.#served.history : 0, this.#remembered);
     this.system.sync.foldAll(key);
     for (const ring of this.system.backEnd.rings) key.push(this.system.backEnd.kickFate(ring));
     for (const cell of [...this.#written].sort((a, b) => a - b)) {
@@ -196,13 +203,9 @@ export class Execution {
   }
 
   #vcpu(): Actor {
-    const quiet = { stdout() {}, stderr() {} };
     const { guest, memory, scenario } = this.world;
-    return SCRIPT[scenario.script].run(this.system, function* (exits, args = []) {
-      const exitCode = yield* runExploredGuest(guest, memory, exits, args, quiet);
-      // Nothing may be called answered that was not.
-      if (exitCode !== 0) throw new LabError(`a boot that does not hang fails: the guest's exit code is ${exitCode}`);
-    });
+    const { system } = this;
+    return SCRIPT[scenario.script].run(system, (exits, args) => bootGuest(system, guest, memory, exits, args));
   }
 
   /** Local code up to the next op. A loop actor whose round is over begins another, with nothing left of the last. */
@@ -229,3 +232,18 @@ export class Execution {
     });
   }
 }
+
+/** Does not come back from a boot that fails. @param onSuspend as runExploredGuest takes it */
+export function* bootGuest(
+  system: System,
+  guest: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  exits: Exits,
+  args: readonly string[] = [],
+  onSuspend?: (suspended: Suspended) => void,
+): Actor {
+  const exitCode = yield* runExploredGuest(guest, memory, exits, args, QUIET, onSuspend);
+  if (exitCode !== 0) yield* new GaveUp(system.machine.irq.queue, exitCode).wait();
+}
+
+const QUIET = { stdout() {}, stderr() {} };

@@ -41,6 +41,7 @@ export async function explore(
     verdict: hung.length === 0 ? "never" : hung.length === found.ends.length ? "always" : "can",
     causes: [...new Set([...kinds.values()].map(({ cause }) => cause))],
     complete: found.complete,
+    ...(found.whyNot && { whyNot: found.whyNot }),
     ...(found.graph && { ...found.graph, paths: found.graph.paths.toString() }),
     executions: found.executions,
     operations: found.operations,

@@ -45,7 +45,8 @@ function replayExplored(world: World, order: readonly number[]): ReplayResult {
   const events = [...execution.events]; // the diagnosis goes on from here
   const breaches = execution.broken.map(({ at, ...broken }) => ({ ...broken, ...RULES[broken.rule], step: at }));
   if (execution.answered) return { outcome: "answered", events, breaches };
-  return { outcome: "hang", report: diagnose(execution.system, execution.positions(), "first", 1), events, breaches };
+  const report = diagnose(execution.system, execution.positions(), "first", 1);
+  return { outcome: report.cause === "driver-gave-up" ? "gave-up" : "hang", report, events, breaches };
 }
 
 /** Each replay is the first boot of a new machine. */
@@ -60,8 +61,9 @@ async function replayOnThreads(
   const results: ReplayResult[] = [];
   try {
     while (results.length < times) {
-      const { hang, undecided, events, dropped } = await lab.live(job);
-      const outcome = undecided ? "undecided" : hang ? "hang" : "answered";
+      const { hang, undecided, exitCode, events, dropped } = await lab.live(job);
+      const ended = exitCode === 0 ? "answered" : "gave-up";
+      const outcome = undecided ? "undecided" : hang ? "hang" : ended;
       results.push({ outcome, ...(hang && { report: hang }), events, ...(dropped && { dropped }) });
     }
     return results;

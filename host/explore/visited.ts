@@ -6,10 +6,20 @@
 // persistent set could lose is an actor ignored for ever, on a cycle of states; a cycle with a choice in it is looked
 // for, and with one the search does not call itself complete.
 //
-// There are no snapshots: to try another choice, the execution is run again from power-on. A guest run costs 0.1 ms.
+// What an actor does next after it has taken a lock follows at once (a lock is a right mover, Lipton 1975). What others do
+// in between they could as well have done before the lock was taken: until its next op that others can see, who holds it
+// does nothing that they depend on, and with the lock they could only count themselves in as readers. So each execution
+// has the same final state as one in which a lock is taken as late as possible: directly before that op, or, if that never
+// happens, when it cannot happen any more. Of these none is lost: a lock is never taken eagerly, so all that others can do
+// before it has been a choice there.
+//
+// How a choice is taken back is the engine's: memoised.ts takes writes back, reexecution.ts runs again from power-on.
 
-import { Execution, type World } from "./execution.js";
+import type { Engine } from "./engine.js";
 import type { Breaking, BrokenAt, Rule } from "./rules.js";
+
+/** More eager ops in a row than any actor has between two choices: they would be a cycle, which no state shows. */
+const MOST_EAGER = 100_000;
 
 interface Edge {
   /** The actors that performed ops until the next state. */
@@ -30,22 +40,25 @@ interface State {
 
 export type Ending = "answered" | "hung";
 
+/** A choice that has not been followed yet. */
 interface Branch {
   readonly from: number;
-  /** Everything from power-on to the state `from`, then the choice. */
-  readonly order: readonly number[];
+  readonly choice: number;
+  /** How many ops lead from power-on to `from`. */
+  readonly length: number;
+  /** Comes back to `from`. */
+  readonly back: () => void;
 }
 
 export interface Search {
   readonly complete: boolean;
+  readonly whyNot?: string;
   readonly states: number;
   readonly transitions: number;
   readonly executions: number;
   readonly operations: number;
   /** Paths of the state graph from power-on to an end: schedules, counted once for all orders of eager ops. */
   readonly paths: bigint;
-  /** The keys of the final states. */
-  readonly finals: ReadonlySet<string>;
   /** The final states, each with a shortest schedule that leads there; shortest first. */
   readonly ends: readonly { readonly end: Ending; readonly order: readonly number[] }[];
   /** Each rule that is broken, by a shortest order. */
@@ -61,74 +74,101 @@ export interface SearchOptions {
   readonly onProgress?: (states: number) => void;
 }
 
-export function search(world: World, { maxExecutions, eager, first, onProgress }: SearchOptions): Search {
-  const numbers = new Map<string, number>();
+export function search(engine: Engine, { maxExecutions, eager, first = false, onProgress }: SearchOptions): Search {
   const states: State[] = [];
-  let executions = 0;
-  let operations = 0;
-  const stack: Branch[] = [{ from: -1, order: [] }];
-  const finals = new Set<string>();
-  const roots: Edge[] = [];
-
+  const branches: Branch[] = [];
+  /** The ops performed from power-on to the state of now; the edge that is being followed began at `edgeStart`. */
+  const order: number[] = [];
+  let from = -1;
+  let edgeStart = 0;
+  /** The rules that were broken on this edge. */
+  let broken: BrokenAt[] = [];
+  let start: Edge | undefined;
+  let executions = 1;
   let found = false;
+  /** The actor that has just taken a lock and done nothing since that others could see, if one has. */
+  let entering: number | undefined;
 
-  while (stack.length > 0 && executions < maxExecutions && !(first && found)) {
-    const branch = stack.pop()!;
-    const execution = new Execution(world);
-    executions++;
-    // The part of the order that the edge from `from` will hold begins with the choice.
-    let edgeStart = Math.max(branch.order.length - 1, 0);
-    for (const actor of branch.order) execution.step(actor);
-    let order = [...branch.order];
-    let from = branch.from;
-    for (;;) {
-      for (let actor = eager ? execution.eager() : undefined; actor !== undefined; actor = execution.eager()) {
-        execution.step(actor);
-        order.push(actor);
-      }
-      const key = execution.key();
-      const known = numbers.get(key);
-      const number = known ?? states.push({ edges: [], end: undefined }) - 1;
-      const broken = execution.broken.filter(({ at }) => at > edgeStart);
-      const edge: Edge = {
-        order: order.slice(edgeStart),
-        to: number,
-        broken: broken.map(({ at, ...rest }) => ({ ...rest, at: at - edgeStart })),
-      };
-      if (from < 0) roots.push(edge);
-      else states[from]!.edges.push(edge);
-      found ||= broken.length > 0;
-      if (first && found) break;
-      if (known !== undefined) break;
-      numbers.set(key, number);
+  for (;;) {
+    runEager();
+    const number = engine.state();
+    const known = number < states.length;
+    if (!known) states.push({ edges: [], end: undefined });
+    const edge: Edge = { order: order.slice(edgeStart), to: number, broken };
+    broken = [];
+    start ??= edge;
+    if (from >= 0) states[from]!.edges.push(edge);
+    if (first && found) break;
+    if (!known) {
       if (states.length % 256 === 0) onProgress?.(states.length);
-      const enabled = execution.enabled();
-      const [next, ...others] = enabled;
-      if (next === undefined) {
-        states[number]!.end = execution.answered ? "answered" : "hung";
-        finals.add(key);
-        found ||= !execution.answered;
-        break;
+      const [next, ...others] = engine.enabled();
+      if (next !== undefined) {
+        if (others.length > 0) {
+          const back = engine.mark();
+          for (const choice of others) branches.push({ from: number, choice, length: order.length, back });
+        }
+        choose(number, next);
+        continue;
       }
-      for (const other of others) stack.push({ from: number, order: [...order, other] });
-      from = number;
-      edgeStart = order.length;
-      execution.step(next);
-      order = [...order, next];
+      states[number]!.end = engine.answered ? "answered" : "hung";
+      found ||= !engine.answered;
     }
-    operations += execution.steps;
+    if (executions === maxExecutions || (first && found)) break;
+    const branch = branches.pop();
+    if (!branch) break;
+    executions++;
+    branch.back();
+    order.length = branch.length;
+    choose(branch.from, branch.choice);
+  }
+
+  function choose(state: number, actor: number): void {
+    from = state;
+    edgeStart = order.length;
+    perform(actor);
+  }
+
+  function perform(actor: number): void {
+    const { acquires, guarded } = engine.next(actor)!;
+    const rules = engine.step(actor);
+    order.push(actor);
+    for (const rule of rules) broken.push({ ...rule, at: order.length - edgeStart });
+    found ||= rules.length > 0;
+    entering = acquires || (guarded && actor === entering) ? actor : undefined;
+  }
+
+  function atOnce(): number | undefined {
+    const follows = entering !== undefined && engine.next(entering)?.enabled();
+    return follows ? entering : engine.eager();
+  }
+
+  function runEager(): void {
+    if (!eager) return;
+    const begin = order.length;
+    for (let actor = atOnce(); actor !== undefined; actor = atOnce()) {
+      perform(actor);
+      if (order.length - begin > MOST_EAGER) throw new Error(`${MOST_EAGER} eager ops in a row: they go round`);
+    }
   }
 
   const paths = countPaths(states, 0);
+  const whyNot =
+    first && found
+      ? "the first was looked for"
+      : branches.length > 0
+        ? `cut after ${executions} executions`
+        : paths === undefined
+          ? "its states go round"
+          : undefined;
   return {
-    complete: stack.length === 0 && !(first && found) && paths !== undefined,
+    complete: whyNot === undefined,
+    ...(whyNot && { whyNot }),
     states: states.length,
     transitions: states.reduce((sum, state) => sum + state.edges.length, 0),
     executions,
-    operations,
+    operations: engine.operations,
     paths: paths ?? 0n,
-    finals,
-    ...shortest(states, roots[0]!),
+    ...shortest(states, start),
   };
 }
 

@@ -11,6 +11,7 @@ const CAUSES: Readonly<Record<Cause, string>> = {
   "worker-spins": "a worker goes round without end, with the ring's lock held",
   "no-reply": "a reply on the vhost-user channel never came",
   "request-skipped": "the ring goes on behind a request that nobody has answered",
+  "driver-gave-up": "the guest met what no device may do, and its driver gave up",
   other: "the cause is none of those known here",
 };
 

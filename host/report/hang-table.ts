@@ -46,7 +46,8 @@ const BORDERS = [
   "bottom-right",
 ] as const;
 const RULES = ["left", "left-mid", "mid", "mid-mid", "right", "right-mid", "middle"] as const;
-const NO_LINES = Object.fromEntries([...BORDERS, ...RULES].map((name) => [name, ""]));
+/** A table without lines, for cli-table3. */
+export const NO_LINES = Object.fromEntries([...BORDERS, ...RULES].map((name) => [name, ""]));
 
 /** Lines, each ended: the table, what each row shows, what its figures mean, and each row that did not hold. */
 export function hangTable(rows: readonly PhaseRow[], { columns, colors }: Pick<Output, "columns" | "colors">): string {

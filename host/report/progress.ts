@@ -30,6 +30,14 @@ export function exploreProgress(output: Output, what: "states" | "schedules"): P
   return bar(output, "exploring {said}", 1, (met: number) => ({ value: 0, said: `${met} ${what}` }));
 }
 
+/** How many cells of the matrix are decided. */
+export function cellsProgress(output: Output, cells: number): Progress<number> {
+  return bar(output, "matrix {bar} {said}", cells, (done: number) => ({
+    value: done,
+    said: `${done} of ${cells} cells`,
+  }));
+}
+
 function bar<P>(
   output: Output,
   format: string,

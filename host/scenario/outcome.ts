@@ -7,7 +7,7 @@ import type { Phase } from "./scenario.js";
  * Why a hung system hangs. `kick-consumed-while-disabled` is the seed's cause: the back-end's worker took the request's
  * kick out of the eventfd while the ring was disabled, and did not look at the ring. `worker-spins`: the worker goes round
  * with a ring's lock held, for an avail index that cannot be and that nobody will change. `request-skipped`: the ring goes on
- * behind a request that nobody has answered.
+ * behind a request that nobody has answered. `driver-gave-up`: the guest met what no device may do, and its driver gave up.
  */
 export type Cause =
   | "kick-consumed-while-disabled"
@@ -15,6 +15,7 @@ export type Cause =
   | "worker-spins"
   | "no-reply"
   | "request-skipped"
+  | "driver-gave-up"
   | "other";
 
 /**
@@ -27,10 +28,11 @@ export type Cause =
  *   before FUSE_INIT is answered, other drivers do.)
  * - `worker-died`: a thread of the back-end has ended, and no kick brings it back.
  * - `no-reply`: the front-end waits for a reply in the middle of a register write, and the whole vCPU with it.
+ * - `driver-gave-up`: the guest goes on without the device.
  * - `livelock`: a worker goes round for ever and nobody gets on; no kick ends that. As a polling guest's, its going round
  *   counts as a wait for the word that it looks at.
  */
-export type Effect = "hang" | "stall" | "livelock" | "worker-died" | "no-reply";
+export type Effect = "hang" | "stall" | "livelock" | "worker-died" | "no-reply" | "driver-gave-up";
 
 /** A hang, decided while nobody moved. */
 export interface HangReport {
@@ -111,6 +113,8 @@ export interface ExploreResult {
   /** Of the hanging schedules. */
   readonly causes: readonly Cause[];
   readonly complete: boolean;
+  /** Why a search is not complete. */
+  readonly whyNot?: string;
   /** Of a policy that remembers states, as are transitions and paths. */
   readonly states?: number;
   readonly transitions?: number;
@@ -126,7 +130,7 @@ export interface ExploreResult {
 }
 
 export interface ReplayResult extends Recording {
-  readonly outcome: "answered" | "hang" | "undecided";
+  readonly outcome: "answered" | "hang" | "gave-up" | "undecided";
   /** Under the scheduler, which alone looks: the rules that were broken, each at a step, from 1. */
   readonly breaches?: readonly (Breach & { readonly step: number })[];
 }

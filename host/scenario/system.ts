@@ -79,8 +79,8 @@ export class System {
   readonly vcpu: WaitRecord;
   /** The control plane if there is one, then data-plane threads. The vCPU is actor 0 of a schedule, these are 1, 2, … */
   readonly loops: readonly LoopActor[];
-  /** Told of each request and of the process that is going to serve it: a scheduler recognises the server's state by them. */
-  onRequest: ((message: ScatterGather, process: number) => void) | undefined;
+  /** Serves a request. A scheduler puts its own in this place: by the requests it recognises the server's state. */
+  serve = (message: ScatterGather): number => this.#sessionOf(this.processesEnded).handle(message);
   readonly #backing: () => Backing;
   /** A note: how many of the back-end's processes have ended. It changes only while there is no data-plane thread. */
   readonly #ended: number;
@@ -136,12 +136,12 @@ export class System {
       doorbells,
       events: queues,
       ring,
+      // A reset of all others waits for GET_VRING_BASE, or its ioctl.
+      exclusive: scenario.frontEnd !== "cloud-hypervisor",
       serve: (chain) => {
         const message = { memory: this.machine.ram.bytes, readable: chain.readable, writable: chain.writable };
-        const process = this.processesEnded;
-        this.onRequest?.(message, process);
         if (note) note("FUSE", describeRequest(message));
-        return this.#served(process).handle(message);
+        return this.serve(message);
       },
     };
     const device: DeviceParts = {
@@ -200,7 +200,7 @@ export class System {
   }
 
   /** A process begins without a session. */
-  #served(process: number): FuseSession {
+  #sessionOf(process: number): FuseSession {
     if (this.#session?.process !== process) this.close();
     this.#session ??= { fuse: new FuseSession(this.#backing()), process };
     return this.#session.fuse;

@@ -7,6 +7,7 @@ import { ringLabels } from "../../device/virtqueue.js";
 import { loadLe } from "../../vm/bus.js";
 import type { Blocking } from "../../vm/sync/op.js";
 import { ActorState, type WaitRecord } from "../../vm/sync/perform.js";
+import { GaveUp } from "./gave-up.js";
 import { curedByKick } from "./one-more-kick.js";
 import type { Cause, Effect, HangReport } from "./outcome.js";
 import type { Phase } from "./scenario.js";
@@ -82,6 +83,7 @@ function nameRings(system: System): void {
 
 function causeOf(system: System, positions: readonly Position[], ring: HangReport["ring"], fate: KickFate): Cause {
   const frontEndWaits = system.replies !== undefined && positions[0]?.waits?.on.name === system.replies.name;
+  if (positions[0]?.waits?.on instanceof GaveUp) return "driver-gave-up";
   if (positions.some(({ state }) => state === ActorState.DEAD)) return "worker-died";
   // Of the loops a worker alone polls a word of guest RAM.
   if (positions.slice(1).some(({ waits }) => waits?.on === system.machine.ram.words)) return "worker-spins";
@@ -93,7 +95,7 @@ function causeOf(system: System, positions: readonly Position[], ring: HangRepor
 }
 
 function effectOf(cause: Cause, stalls: boolean): Effect {
-  if (cause === "worker-died" || cause === "no-reply") return cause;
+  if (cause === "worker-died" || cause === "no-reply" || cause === "driver-gave-up") return cause;
   if (cause === "worker-spins") return "livelock";
   return stalls ? "stall" : "hang";
 }

@@ -3,7 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
-import { type Platform, type Spawned, threadOf } from "./platform.js";
+import type { ExplorerApi } from "./explorer.js";
+import { type Platform, type Spawned, type Thread, threadOf } from "./platform.js";
 
 // Run from its TypeScript source (by a test runner), this module finds what it needs in the build.
 const BUILD = import.meta.url.endsWith(".ts")
@@ -19,7 +20,14 @@ const TABLES_HEAP = { maxYoungGenerationSizeMb: 2 };
 
 /** @param file the Worker's main file */
 export function spawnActor(actor: number, file = new URL("host/threads/actor.worker.js", BUILD)): Spawned {
-  const worker = new Worker(file, { resourceLimits: actor === 0 ? SMALL_HEAP : TABLES_HEAP });
+  return threadOfWorker(new Worker(file, { resourceLimits: actor === 0 ? SMALL_HEAP : TABLES_HEAP }));
+}
+
+export function spawnExplorer(): Thread<ExplorerApi> {
+  return threadOfWorker(new Worker(new URL("host/threads/explorer.worker.js", BUILD)));
+}
+
+function threadOfWorker<Api>(worker: Worker): Thread<Api> {
   return threadOf(
     nodeEndpoint(worker),
     (died) => void worker.once("error", died),

@@ -4,7 +4,7 @@ import { proxy } from "comlink";
 import type { Engines } from "../engines.js";
 import type { ExploreResult } from "../scenario/outcome.js";
 import { runBoots } from "../threads/boots.js";
-import type { ExplorerApi } from "./explore.worker.js";
+import type { ExplorerApi } from "../threads/explorer.js";
 import { threadOfWorker, webPlatform } from "./spawn.js";
 
 export const webEngines: Pick<Engines, "runBoots" | "explore"> = {

@@ -59,6 +59,7 @@ export class KernelRig {
     events: this.queues,
     variant: KERNEL,
     ring: instantiateRing(this.memory),
+    exclusive: true,
     serve: () => {
       this.onServe();
       return 0;

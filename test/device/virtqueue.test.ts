@@ -88,7 +88,7 @@ function queue() {
   const memory = guestRam();
   const view = new DataView(memory.buffer);
   const bytes = new Uint8Array(memory.buffer);
-  const virtqueue = new Virtqueue(instantiateRing(memory), AT, 1);
+  const virtqueue = new Virtqueue(instantiateRing(memory), AT, 1, true);
   const desc = (at: number, addr: bigint, len: number, flags = 0, next = 0): void => {
     view.setBigUint64(at, addr, true);
     view.setUint32(at + 8, len, true);

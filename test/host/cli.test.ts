@@ -13,7 +13,7 @@ import { OCCUPANTS } from "../../host/scenario/occupants.js";
 import type { PhaseRow } from "../../host/report/phase-row.js";
 import { ALL_ROWS, type Row, SEED } from "../../host/scenario/rows.js";
 import { SCRIPTS, type Scenario } from "../../host/scenario/scenario.js";
-import { CLEAN, EXPLORED, hangingAsPublished, REPORT, runWith } from "./fakes.js";
+import { asRecorded, CLEAN, EXPLORED, hangingAsPublished, REPORT, runWith } from "./fakes.js";
 import { SEED_HANG } from "./report/events.js";
 
 const LIMITS: BootsLimits = { boots: 500, enough: 20 };
@@ -478,8 +478,43 @@ describe("what goes wrong", () => {
   });
 });
 
+describe("vhostlab matrix", () => {
+  const CELLS = ["matrix", "--guest", "ovmf", "--script", "reboot"];
+
+  it("shows every pair's verdict with its causes, and is content with what is recorded", async () => {
+    const { exitCode, data } = await runWith({ exploreAll: asRecorded }, CELLS);
+    expect(exitCode).toBe(0);
+    expect(data).toMatch(/^qemu-8\.1 +rust-0\.10 +can kw$/m);
+    expect(data).toMatch(/^ioctl +kernel +never$/m);
+    expect(data).toContain("31 cells in");
+    expect(data).not.toContain("changed");
+  });
+
+  it("names what differs from what is recorded, and a search that was not complete: exit code 1", async () => {
+    const exploreAll: Engines["exploreAll"] = async (scenarios, onResult) => {
+      const results = await asRecorded(scenarios);
+      onResult(results.length);
+      return results.map((result, i) => (i === 0 ? { ...result, complete: false, states: 7 } : result));
+    };
+    const { exitCode, data } = await runWith({ exploreAll }, CELLS);
+    expect(exitCode).toBe(1);
+    expect(data).toMatch(/^qemu-7\.1 +rekick +never\?$/m);
+    expect(data).toMatch(/^changed: ovmf reboot qemu-7\.1 rekick .*: complete true -> false; states \d+ -> 7$/m);
+    expect(data.match(/^changed/gm)).toHaveLength(1);
+  });
+
+  it("gives one object a cell with --json", async () => {
+    const { data } = await runWith({ exploreAll: asRecorded }, [...CELLS, "--back-end", "rust-0.10", "--json"]);
+    const { schemaVersion, cells, changed } = JSON.parse(data);
+    expect([schemaVersion, cells.length, changed]).toEqual([1, 5, []]);
+    expect(cells[1]).toMatchObject({ guest: "ovmf", script: "reboot", frontEnd: "qemu-8.1", backEnd: "rust-0.10" });
+    expect(cells[1]).toMatchObject({ verdict: "can", complete: true, ms: 1, paths: expect.stringMatching(/^\d+$/) });
+    expect(cells[1].schedule).toMatch(/^ovmf:qemu-8\.1:rust-0\.10:driver-ok:reboot\//);
+  });
+});
+
 describe("help", () => {
-  it.each([[[]], [["hang"]], [["boot"]], [["explore"]], [["replay"]], [["occupants"]]])(
+  it.each([[[]], [["hang"]], [["boot"]], [["explore"]], [["matrix"]], [["replay"]], [["occupants"]]])(
     "of %o has an example that runs",
     async (command) => {
       const { exitCode, data } = await runWith({}, [...command, "--help"]);
@@ -490,6 +525,7 @@ describe("help", () => {
         runBoots: published.runBoots,
         bootOnce: async () => 0,
         explore: async () => EXPLORED,
+        exploreAll: asRecorded,
         replay: async (_schedule, { times }) => Array(times).fill({ outcome: "answered", events: SEED_HANG }),
       };
       expect((await runWith(engines, example!)).exitCode).toBe(0);

@@ -3,8 +3,11 @@
 import pc from "picocolors";
 import type { Engines } from "../../host/engines.js";
 import { run } from "../../host/program.js";
+import { cellOf, nameOf } from "../../host/report/matrix.js";
 import type { Output } from "../../host/report/output.js";
+import { readRecorded } from "../../host/report/recorded-matrix.js";
 import type { BootsResult, ExploreResult, HangReport, PhaseCount } from "../../host/scenario/outcome.js";
+import type { Scenario } from "../../host/scenario/scenario.js";
 import { SEED_HANG } from "./report/events.js";
 
 export const REPORT: HangReport = {
@@ -53,6 +56,16 @@ export const EXPLORED: ExploreResult = {
   breaches: [],
 };
 
+/** Every cell as it is recorded in matrix.json. */
+export async function asRecorded(scenarios: readonly Scenario[]): Promise<ExploreResult[]> {
+  const recorded = new Map(readRecorded().map((cell) => [nameOf(cell), cell]));
+  return scenarios.map((scenario) => {
+    const cell = recorded.get(nameOf(cellOf(scenario, EXPLORED)))!;
+    const hangs = cell.hangs.map(({ schedule, ...kind }) => ({ schedule, report: { ...REPORT, ...kind } }));
+    return { ...cell, ms: 1, causes: [], hangs };
+  });
+}
+
 const notFaked = async (): Promise<never> => {
   throw new Error("an engine that this test does not expect to be used");
 };
@@ -77,7 +90,14 @@ export async function runWith(
     colors: pc.createColors(colors),
     progress: undefined,
   };
-  const all: Engines = { runBoots: notFaked, bootOnce: notFaked, explore: notFaked, replay: notFaked, ...engines };
+  const all: Engines = {
+    runBoots: notFaked,
+    bootOnce: notFaked,
+    explore: notFaked,
+    exploreAll: notFaked,
+    replay: notFaked,
+    ...engines,
+  };
   const exitCode = await run(argv, all, output, input);
   const text = (chunks: readonly Uint8Array[]): string => Buffer.concat(chunks).toString();
   return { exitCode, data: text(written.data), talk: text(written.talk) };

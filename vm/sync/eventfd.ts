@@ -42,7 +42,17 @@ export class EventFd implements Foldable {
 
   /** read(2): the whole count, which is then 0; a result of 0 is EAGAIN. */
   read(): Op<number> {
-    return new Op(`${this.name}.read`, this.#touched, () => this.memory.exchange(this.cell, 0));
+    return this.#take((count) => count);
+  }
+
+  /** QEMU's event_notifier_test_and_clear: all that is learned is whether there was a count, 1 or 0. */
+  testAndClear(): Op<number> {
+    return this.#take((count) => Number(count !== 0));
+  }
+
+  /** The same by who does not look at the answer. */
+  clear(): Op<number> {
+    return this.#take(() => 0);
   }
 
   /** The count as /proc's fdinfo shows it: for onlookers, and for the doorbell. */
@@ -52,6 +62,10 @@ export class EventFd implements Foldable {
 
   fold(key: number[]): void {
     key.push(this.count());
+  }
+
+  #take(learned: (count: number) => number): Op<number> {
+    return new Op(`${this.name}.read`, this.#touched, () => learned(this.memory.exchange(this.cell, 0)));
   }
 
   #set(value: number): number {

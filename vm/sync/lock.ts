@@ -41,9 +41,9 @@ export class Lock implements Waitable, Foldable {
     return new Op(`${this.name}.unlock`, this.#footprint(), () => this.#release(0), { eager: true, releases: true });
   }
 
-  // Not eager: a writer waits for the last reader, another reader does not wait at all.
+  // Eager too: until it happens a writer can only wait, and what other readers do to the count commutes with it.
   readUnlock(): Op<number> {
-    return new Op(`${this.name}.read-unlock`, this.#footprint(), () => this.#release(1));
+    return new Op(`${this.name}.read-unlock`, this.#footprint(), () => this.#release(1), { eager: true });
   }
 
   /** Runs `body` with the lock held. The engine may end the actor inside; a machine's locks are not used after that. */
@@ -77,7 +77,8 @@ export class Lock implements Waitable, Foldable {
 
   #op(verb: string, shared: number, take: () => boolean): Op<number> {
     const attempt = (): number | undefined => (take() ? 0 : undefined);
-    return new Op(`${this.name}.${verb}`, this.#footprint(), attempt, { blocks: { on: this, a: shared, b: 0 } });
+    const blocks = { on: this, a: shared, b: 0 };
+    return new Op(`${this.name}.${verb}`, this.#footprint(), attempt, { acquires: true, blocks });
   }
 
   #release(reader: number): number {

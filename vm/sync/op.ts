@@ -101,6 +101,10 @@ export interface OpOptions {
    * (a persistent set of one). The proof obligation stands at each place that sets it.
    */
   readonly eager?: boolean;
+  /** It takes a lock. */
+  readonly acquires?: boolean;
+  /** It touches only what others do not touch as long as its actor holds the lock that it holds, if it holds any. */
+  readonly guarded?: boolean;
   readonly blocks?: Blocking;
   /**
    * What decides whether the op commutes with another, where that is less than what it touches: of a stream the bytes
@@ -121,6 +125,8 @@ export interface OpOptions {
 /** One step that other actors can see. `yield* op` performs it and gives its result. */
 export class Op<R extends Result = Result> {
   readonly eager: boolean;
+  readonly acquires: boolean;
+  readonly guarded: boolean;
   readonly releases: boolean;
   readonly blocks: Blocking | undefined;
   readonly takesMicros: number;
@@ -142,6 +148,8 @@ export class Op<R extends Result = Result> {
     this.#footprint = footprint;
     this.#order = options.order;
     this.eager = options.eager ?? false;
+    this.acquires = options.acquires ?? false;
+    this.guarded = options.guarded ?? false;
     this.releases = options.releases ?? false;
     this.blocks = options.blocks;
     this.takesMicros = options.takesMicros ?? 0;

@@ -43,6 +43,16 @@ export class SharedRecord<F extends string> implements Foldable {
     return this.#op(`${field}.load`, { reads: [cell], writes: [] }, "", () => this.memory.load(cell));
   }
 
+  /**
+   * A field that nobody changes while who asks is there: it needs no lock. Eager: nothing that can happen before depends
+   * on it.
+   */
+  constant(field: F): Op<number> {
+    const cell = this.#cell(field);
+    const footprint = { reads: [cell], writes: [] };
+    return new Op(`${this.name}.${field}.load`, footprint, () => this.memory.load(cell), { eager: true });
+  }
+
   set(values: Partial<Record<F, number>>): Op<number> {
     const entries = Object.entries(values) as [F, number][];
     const detail = entries.map(([field, value]) => `${field}=${value}`).join(" ");
@@ -83,6 +93,6 @@ export class SharedRecord<F extends string> implements Foldable {
       if (this.owner !== "one actor") this.owner.assertHeld(this.name);
       return act();
     };
-    return new Op(`${this.name}.${verb}`, footprint, attempt, { eager: true, detail });
+    return new Op(`${this.name}.${verb}`, footprint, attempt, { eager: true, guarded: true, detail });
   }
 }

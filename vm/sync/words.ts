@@ -15,8 +15,10 @@ export class SyncMemory {
   /** Bytes a SyncMemory needs. */
   static readonly BYTES = 4 * (STATE_WORDS + NOTE_WORDS);
 
-  /** Told of every access to a state word; set by the footprint audit in tests. */
+  /** Told of every access to a state word; for audits of footprints, and for who wants to know what a fold depends on. */
   observer: ((cell: Cell, write: boolean) => void) | undefined;
+  /** Told of every word before it is written, by the word itself; set by who takes writes back. */
+  journal: ((cell: Cell, old: number) => void) | undefined;
   readonly waitables: Waitable[] = [];
   readonly folds: Foldable[] = [];
 
@@ -70,7 +72,7 @@ export class SyncMemory {
   }
 
   load(cell: Cell): number {
-    if (this.observer) this.#observe(cell, false);
+    if (this.observer) this.observer(this.footprintCell(cell), false);
     return Atomics.load(this.#state, cell);
   }
 
@@ -80,23 +82,27 @@ export class SyncMemory {
   }
 
   store(cell: Cell, value: number): void {
-    if (this.observer) this.#observe(cell, true);
+    if (this.observer) this.observer(this.footprintCell(cell), true);
+    if (this.journal) this.journal(cell, this.peek(cell));
     Atomics.store(this.#state, cell, value);
   }
 
   add(cell: Cell, value: number): number {
-    if (this.observer) this.#observe(cell, true);
+    if (this.observer) this.observer(this.footprintCell(cell), true);
+    if (this.journal) this.journal(cell, this.peek(cell));
     return Atomics.add(this.#state, cell, value);
   }
 
   exchange(cell: Cell, value: number): number {
-    if (this.observer) this.#observe(cell, true);
+    if (this.observer) this.observer(this.footprintCell(cell), true);
+    if (this.journal) this.journal(cell, this.peek(cell));
     return Atomics.exchange(this.#state, cell, value);
   }
 
   /** @returns the old value; the store happened if it equals `expected` */
   compareExchange(cell: Cell, expected: number, value: number): number {
-    if (this.observer) this.#observe(cell, true);
+    if (this.observer) this.observer(this.footprintCell(cell), true);
+    if (this.journal) this.journal(cell, this.peek(cell));
     return Atomics.compareExchange(this.#state, cell, expected, value);
   }
 
@@ -113,9 +119,15 @@ export class SyncMemory {
     Atomics.add(this.notes, at, value);
   }
 
-  #observe(cell: Cell, write: boolean): void {
-    const block = this.#blocks.find(({ at, end }) => cell >= at && cell < end);
-    this.observer?.(block ? block.at : cell, write);
+  /** The cell by which footprints name a word. */
+  footprintCell(cell: Cell): Cell {
+    for (const { at, end } of this.#blocks) if (cell >= at && cell < end) return at;
+    return cell;
+  }
+
+  /** Puts back what a word was. */
+  restore(cell: Cell, value: number): void {
+    Atomics.store(this.#state, cell, value);
   }
 
   /** The system's state, canonical: equal arrays mean equal states. */
@@ -234,6 +246,7 @@ export class Word implements Waitable, Foldable {
       return act();
     };
     const footprint = writes ? this.#writes : this.#reads;
-    return new Op(`${this.name}.${verb}`, footprint, attempt, { eager: this.guard !== undefined, detail });
+    const guarded = this.guard !== undefined;
+    return new Op(`${this.name}.${verb}`, footprint, attempt, { eager: guarded, guarded, detail });
   }
 }

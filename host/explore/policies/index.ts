@@ -1,6 +1,7 @@
 // The policies.
 
 import type { World } from "../execution.js";
+import { Memoised } from "../memoised.js";
 import { search } from "../visited.js";
 import { dfs } from "./dfs.js";
 import { dpor } from "./dpor.js";
@@ -12,7 +13,7 @@ import { random } from "./random.js";
 export const POLICY: Readonly<Record<PolicyName, (world: World, limits: Limits) => Found>> = {
   visited(world, { maxSchedules, onProgress }) {
     const options = { maxExecutions: maxSchedules, eager: true, onProgress };
-    const { states, transitions, paths, ...found } = search(world, options);
+    const { states, transitions, paths, ...found } = search(new Memoised(world), options);
     return { ...found, graph: { states, transitions, paths } };
   },
   dpor,

@@ -46,6 +46,8 @@ export interface End {
 export interface Found {
   /** There is no final state but these. */
   readonly complete: boolean;
+  /** Why it is not, where that is known. */
+  readonly whyNot?: string;
   /** Executions that were begun, also those that were not followed to an end. */
   readonly executions: number;
   readonly operations: number;

@@ -23,10 +23,16 @@ export const SCRIPT: Readonly<Record<ScriptName, Script>> = {
   reconnect,
 };
 
-/** A script may be for one occupant of a seat only. @throws UserError */
+/** A script may be for one occupant of a seat only. */
+export function playable(scenario: Scenario): boolean {
+  const { only } = SCRIPT[scenario.script];
+  return !only || scenario[only.seat] === only.name;
+}
+
+/** @throws UserError for a script that is not for who sits there */
 export function checkScript(scenario: Scenario): void {
   const { only } = SCRIPT[scenario.script];
-  if (!only || scenario[only.seat] === only.name) return;
+  if (!only || playable(scenario)) return;
   const seat = only.seat === "guest" ? "guest" : "front-end";
   throw new UserError(`script "${scenario.script}" is for ${seat} "${only.name}": ${only.why}`);
 }

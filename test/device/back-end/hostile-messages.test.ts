@@ -9,7 +9,7 @@ import * as vu from "../../../device/spec/vhost-user.js";
 import { CLOSED } from "../../../device/vhost-user/channel.js";
 import { encode, request, vringFd } from "../../../device/vhost-user/message.js";
 import type { Payload, Region } from "../../../device/vhost-user/payload.js";
-import { FEATURES, GPA, perform, QUEUES, RAM_BYTES, Rig, UADDR, WHOLE_RAM } from "./rig.js";
+import { FEATURES, GPA, QUEUES, RAM_BYTES, Rig, UADDR, WHOLE_RAM } from "./rig.js";
 
 const REPLY_ACK = 1n << 3n;
 const u64 = (value: bigint): Payload => ({ kind: "u64", value });
@@ -32,7 +32,7 @@ function servesAfterwards(all: Rig): void {
 }
 
 function regionCount(all: Rig): number {
-  return perform(all.backEnd.memory.load()).regions.length;
+  return all.backEnd.memory.peek().regions.length;
 }
 
 describe.each(Object.entries(BACK_END_VARIANTS))("%s", (name, variant) => {

@@ -141,6 +141,7 @@ export class Rig {
       events: this.queues,
       variant,
       ring: instantiateRing(memory),
+      exclusive: true,
       serve: (chain, queue) => this.#serve(chain, queue),
     });
     this.backEnd.note = (name, detail) => this.notes.push(`${name}: ${detail}`);

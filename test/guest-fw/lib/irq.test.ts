@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import asc from "assemblyscript/asc";
 import { describe, expect, it } from "vitest";
 import { World } from "../../../host/explore/execution.js";
+import { Memoised } from "../../../host/explore/memoised.js";
 import { search } from "../../../host/explore/visited.js";
 import { FRONT_END_DEFAULTS, type Scenario } from "../../../host/scenario/scenario.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
@@ -139,7 +140,7 @@ const SCENARIO: Scenario = {
 
 async function ends(driver: Driver) {
   const world = new World(SCENARIO, await nodePlatform.loadModule("ring"), await compile(program(driver)));
-  const { complete, ends } = search(world, { maxExecutions: 200_000, eager: true });
+  const { complete, ends } = search(new Memoised(world), { maxExecutions: 200_000, eager: true });
   return { complete, ends: new Set(ends.map(({ end }) => end)) };
 }
 

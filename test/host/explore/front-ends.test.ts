@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { createWorld, explore } from "../../../host/explore/explore.js";
 import { replay } from "../../../host/explore/replay.js";
+import { Memoised } from "../../../host/explore/memoised.js";
 import { formatSchedule, parseSchedule } from "../../../host/explore/schedule.js";
 import { search } from "../../../host/explore/visited.js";
 import { ROWS } from "../../../host/scenario/rows.js";
@@ -23,7 +24,10 @@ describe("ioctl and kernel never hang", { timeout: 120_000 }, () => {
   });
 
   it("on real threads, held to a schedule that the explorer found: the second letter is the worker's", async () => {
-    const [end] = search(await createWorld(nodePlatform, KERNEL), { maxExecutions: 100_000, eager: true }).ends;
+    const [end] = search(new Memoised(await createWorld(nodePlatform, KERNEL)), {
+      maxExecutions: 100_000,
+      eager: true,
+    }).ends;
     const schedule = formatSchedule(KERNEL, end!.order);
     expect(schedule).toMatch(/^ovmf:ioctl:kernel:driver-ok:first\/([vd]\d+)+$/);
     expect(parseSchedule(schedule).order).toEqual(end!.order);

@@ -30,7 +30,7 @@ function rig() {
   const view = new DataView(memory.buffer);
   const invariants = new Invariants(instantiateRing(memory), new Uint8Array(memory.buffer));
   const start = invariants.start(2);
-  const queue = new Virtqueue(invariants.ring, AT, 1);
+  const queue = new Virtqueue(invariants.ring, AT, 1, true);
   const sync = SyncMemory.create();
   const [toBackEnd, toFrontEnd] = [new ByteStream(sync, "to-back-end"), new ByteStream(sync, "to-front-end")];
   let remembered = start;

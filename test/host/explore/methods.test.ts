@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { createWorld, explore } from "../../../host/explore/explore.js";
 import { POLICY } from "../../../host/explore/policies/index.js";
 import { replay } from "../../../host/explore/replay.js";
+import { Memoised } from "../../../host/explore/memoised.js";
 import { search } from "../../../host/explore/visited.js";
 import { BACK_ENDS } from "../../../host/scenario/occupants.js";
 import { ROWS } from "../../../host/scenario/rows.js";
@@ -29,8 +30,8 @@ it("there are 20 cells, and more", () => expect(CELLS.length).toBeGreaterThan(20
 describe("the same final states, by every method", { timeout: 120_000 }, () => {
   it.each(CELLS)("$frontEnd, $backEnd, $script, kick eventfds born with $kickCount", async (scenario) => {
     const world = await createWorld(nodePlatform, scenario);
-    const unreduced = search(world, { maxExecutions: LIMITS.maxSchedules, eager: false });
-    const reduced = search(world, { maxExecutions: LIMITS.maxSchedules, eager: true });
+    const unreduced = search(new Memoised(world), { maxExecutions: LIMITS.maxSchedules, eager: false });
+    const reduced = search(new Memoised(world), { maxExecutions: LIMITS.maxSchedules, eager: true });
     const dpor = POLICY.dpor(world, LIMITS);
     expect([unreduced, reduced, dpor].map(({ complete }) => complete)).toEqual([true, true, true]);
     const finals = finalKeys(world, unreduced);

@@ -61,6 +61,14 @@ describe("EventFd (eventfd(2), EFD_NONBLOCK)", () => {
     expect(sequence).toEqual([0, 0, 1]);
   });
 
+  it("test-and-clear takes the whole count and learns only whether there was one; clear learns nothing", () => {
+    const eventfd = new EventFd(SyncMemory.create(), "kick");
+    eventfd.add(3).attempt();
+    expect([eventfd.testAndClear().attempt(), eventfd.count(), eventfd.testAndClear().attempt()]).toEqual([1, 0, 0]);
+    eventfd.add(3).attempt();
+    expect([eventfd.clear().attempt(), eventfd.count()]).toEqual([0, 0]);
+  });
+
   it("write and read depend on one another (trap 2), those of two eventfds do not", () => {
     const memory = SyncMemory.create();
     const [one, other] = [new EventFd(memory, "one"), new EventFd(memory, "other")];

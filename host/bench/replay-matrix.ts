@@ -1,0 +1,73 @@
+// Is the matrix true on real threads? Each hanging schedule that matrix.json records is replayed; of each cell that never
+// hangs, schedules are drawn by random walks, the same ones each time, and replayed. Prints a line for each that does not
+// end as it does under the explorer.
+//
+//   node dist/host/bench/replay-matrix.js [GUEST [SCRIPT [FRONT-END [BACK-END]]]]
+
+import { Execution, type World } from "../explore/execution.js";
+import { createWorld } from "../explore/explore.js";
+import { MATRIX } from "../explore/matrix.js";
+import { replay } from "../explore/replay.js";
+import { formatSchedule } from "../explore/schedule.js";
+import { readRecorded } from "../report/recorded-matrix.js";
+import type { ReplayResult } from "../scenario/outcome.js";
+import { nodePlatform } from "../threads/spawn.js";
+
+const TIMES = 20;
+const SAMPLES = 100;
+
+const wanted = process.argv.slice(2);
+const recorded = readRecorded().filter(({ guest, script, frontEnd, backEnd }) =>
+  wanted.every((name, i) => [guest, script, frontEnd, backEnd][i] === name),
+);
+let [hanging, answered, different] = [0, 0, 0];
+
+async function expectOnThreads(schedule: string, times: number, outcome: ReplayResult["outcome"]): Promise<void> {
+  const results = await replay(nodePlatform, schedule, { threads: true, times });
+  const others = results.filter((result) => result.outcome !== outcome);
+  different += others.length;
+  if (others.length > 0) console.log(`${schedule}: ${others.length} of ${times} are ${others[0]!.outcome}`);
+}
+
+for (const cell of recorded) {
+  for (const { cause, schedule } of cell.hangs) {
+    await expectOnThreads(schedule, TIMES, cause === "driver-gave-up" ? "gave-up" : "hang");
+    hanging++;
+  }
+  if (cell.hangs.length > 0) continue;
+  const scenario = MATRIX.find(
+    ({ guest, script, frontEnd, backEnd }) =>
+      guest === cell.guest && script === cell.script && frontEnd === cell.frontEnd && backEnd === cell.backEnd,
+  )!;
+  const world = await createWorld(nodePlatform, scenario);
+  const random = mulberry32(answered);
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    await expectOnThreads(formatSchedule(scenario, walk(world, random)), 1, "answered");
+    answered++;
+  }
+}
+console.log(
+  `${hanging} hanging schedules ${TIMES} times each, ${answered} answered ones: ${different} ended otherwise on threads`,
+);
+
+function walk(world: World, random: () => number): number[] {
+  const execution = new Execution(world);
+  const order: number[] = [];
+  for (let enabled = execution.enabled(); enabled.length > 0; enabled = execution.enabled()) {
+    const actor = enabled[Math.floor(random() * enabled.length)]!;
+    execution.step(actor);
+    order.push(actor);
+  }
+  return order;
+}
+
+/** T. Ettinger's generator. @returns numbers from 0 up to, not including, 1 */
+function mulberry32(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
