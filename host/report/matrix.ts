@@ -1,7 +1,7 @@
 // The matrix: its cells as data, how they differ from those recorded, and the table for people.
 
 import Table from "cli-table3";
-import type { Cause, Effect, ExploreResult } from "../scenario/outcome.js";
+import type { Breach, Cause, Effect, ExploreResult } from "../scenario/outcome.js";
 import type { FrontEndOptions, Scenario } from "../scenario/scenario.js";
 import { NO_LINES } from "./hang-table.js";
 import type { Colors } from "./output.js";
@@ -9,15 +9,18 @@ import type { Colors } from "./output.js";
 /** A scenario and what a search found, without what differs from machine to machine. */
 export interface Cell
   extends Pick<Scenario, "guest" | "script" | "frontEnd" | "backEnd">,
-    Omit<ExploreResult, "causes" | "hangs" | "ms"> {
+    Omit<ExploreResult, "causes" | "hangs" | "breaches" | "ms"> {
   readonly options: FrontEndOptions;
   /** Each way in which it hangs, with a shortest schedule; shortest first. */
   readonly hangs: readonly { readonly cause: Cause; readonly effect: Effect; readonly schedule: string }[];
+  /** Each rule that is broken, with a shortest schedule that does; absent: none. */
+  readonly breaches?: readonly (Pick<Breach, "rule" | "detail"> & { readonly schedule: string })[];
 }
 
 export function cellOf(scenario: Scenario, result: ExploreResult): Cell {
   const { guest, script, frontEnd, backEnd, enableAt, memory, kickCount, eventIdx } = scenario;
-  const { causes: _causes, ms: _ms, hangs, ...found } = result;
+  const { causes: _causes, ms: _ms, hangs, breaches, ...found } = result;
+  const broken = breaches.map(({ rule, detail, schedule }) => ({ rule, detail, schedule }));
   return {
     guest,
     script,
@@ -26,6 +29,7 @@ export function cellOf(scenario: Scenario, result: ExploreResult): Cell {
     options: { enableAt, memory, kickCount, eventIdx },
     ...found,
     hangs: hangs.map(({ schedule, report: { cause, effect } }) => ({ cause, effect, schedule })),
+    ...(broken.length > 0 && { breaches: broken }),
   };
 }
 
@@ -48,7 +52,9 @@ export function differences(cells: readonly Cell[], recorded: readonly Cell[]): 
 }
 
 function said(cell: Partial<Cell>, field: keyof Cell): string {
-  const { [field]: value, hangs = [] } = cell;
+  const { [field]: value, hangs = [], breaches = [] } = cell;
+  if (field === "breaches")
+    return breaches.map(({ rule, detail, schedule }) => `${rule} (${detail}) by ${schedule}`).join(", ") || "none";
   if (field !== "hangs") return String(value);
   return hangs.map(({ cause, effect, schedule }) => `${cause} (${effect}) by ${schedule}`).join(", ") || "none";
 }
@@ -82,9 +88,9 @@ export function matrixTable(cells: readonly Cell[], colors: Colors): string {
   return lines.map((line) => `${line.trimEnd()}\n`).join("");
 }
 
-function verdict({ verdict, hangs, complete }: Cell, colors: Colors): string {
+function verdict({ verdict, hangs, breaches, complete }: Cell, colors: Colors): string {
   const letters = distinct(hangs.map(({ cause }) => LETTER[cause])).sort();
-  const text = [verdict, letters.join("")].join(" ").trim();
+  const text = [verdict, letters.join("")].join(" ").trim() + (breaches ? "!" : "");
   if (!complete) return colors.yellow(`${text}?`);
   return verdict === "never" ? colors.green(text) : colors.red(text);
 }
@@ -96,7 +102,9 @@ function legend(cells: readonly Cell[]): string {
   const letters = causes.map((cause) => `${LETTER[cause]}: ${cause}`);
   const why = distinct(cells.flatMap(({ whyNot }) => whyNot ?? []));
   const incomplete = why.length > 0 ? [`?: the search is not complete, ${why.join(" or ")}`] : [];
-  return ["never, can, always: of all schedules, how many hang", ...letters, ...incomplete].join("; ");
+  const rules = distinct(cells.flatMap(({ breaches = [] }) => breaches.map(({ rule }) => rule)));
+  const broken = rules.length > 0 ? [`!: a schedule breaks a rule (${rules.join(", ")})`] : [];
+  return ["never, can, always: of all schedules, how many hang", ...letters, ...broken, ...incomplete].join("; ");
 }
 
 const distinct = (values: readonly string[]): string[] => [...new Set(values)];

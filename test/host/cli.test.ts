@@ -503,6 +503,23 @@ describe("vhostlab matrix", () => {
     expect(data.match(/^changed/gm)).toHaveLength(1);
   });
 
+  it("marks a cell in which a rule is broken, and names it where that is not recorded", async () => {
+    const breach = { rule: "a rule", text: "do not", source: "virtio 1.4", section: "2.7.8", detail: "q1 does it" };
+    const exploreAll: Engines["exploreAll"] = async (scenarios) => {
+      const results = await asRecorded(scenarios);
+      return results.map((result, i) =>
+        i === 0 ? { ...result, breaches: [{ ...breach, schedule: "s/v1" }] } : result,
+      );
+    };
+    const { exitCode, data } = await runWith({ exploreAll }, CELLS);
+    expect(exitCode).toBe(1);
+    expect(data).toMatch(/^qemu-7\.1 +rekick +never!$/m);
+    expect(data).toContain("!: a schedule breaks a rule (a rule)");
+    expect(data).toMatch(
+      /^changed: ovmf reboot qemu-7\.1 rekick .*: breaches none -> a rule \(q1 does it\) by s\/v1$/m,
+    );
+  });
+
   it("gives one object a cell with --json", async () => {
     const { data } = await runWith({ exploreAll: asRecorded }, [...CELLS, "--back-end", "rust-0.10", "--json"]);
     const { schemaVersion, cells, changed } = JSON.parse(data);
