@@ -3,7 +3,7 @@
 // virtio 1.4, 2.7; what rust-vmm's virtio-queue and QEMU's virtqueue_pop/push are.
 
 import type { RegionTable, Segment } from "../vm/regions.js";
-import { type Cell, type Learned, Op, ramCell } from "../vm/sync/op.js";
+import { type Cell, type Footprint, type Learned, Op, type OpOptions, PLAIN_ACCESSES, ramCell } from "../vm/sync/op.js";
 import {
   VIRTQ_AVAIL_ALIGN,
   VIRTQ_CHAIN_INDIRECT,
@@ -134,7 +134,7 @@ export class Virtqueue {
     const { size, desc, avail } = this.at;
     const entry = avail + VirtqAvail.RING + (idx & (size - 1)) * VirtqAvail.RING_ENTRY;
     const footprint = () => ({ reads: [ramCell(entry), ...cellsOf(desc, size * VirtqDesc.SIZEOF)], writes: [] });
-    return new Op(`${this.name}.chain`, footprint, () => this.#walk(idx, indirect, table), { eager: this.exclusive });
+    return new Op(`${this.name}.chain`, footprint, () => this.#walk(idx, indirect, table), this.#owned(footprint));
   }
 
   /**
@@ -146,7 +146,7 @@ export class Virtqueue {
     const cells = (list: readonly Segment[]): Cell[] =>
       list.flatMap(({ offset, length }) => cellsOf(offset & ~1, (offset & 1) + length + 1));
     const footprint = () => ({ reads: cells(chain.readable), writes: cells(chain.writable) });
-    return new Op(`${this.name}.serve`, footprint, serve, { eager: this.exclusive });
+    return new Op(`${this.name}.serve`, footprint, serve, this.#owned(footprint));
   }
 
   /**
@@ -156,7 +156,7 @@ export class Virtqueue {
   fillUsed(usedIdx: number, head: number, length: number): Op<number> {
     const { used, size } = this.at;
     const at = used + VirtqUsed.RING + (usedIdx & (size - 1)) * VirtqUsedElem.SIZEOF;
-    const footprint = { reads: [], writes: cellsOf(at, VirtqUsedElem.SIZEOF) };
+    const footprint = () => ({ reads: [], writes: cellsOf(at, VirtqUsedElem.SIZEOF) });
     return new Op(
       `${this.name}.used.element`,
       footprint,
@@ -164,7 +164,7 @@ export class Virtqueue {
         this.ring.usedFill(used, size, usedIdx, head, length);
         return 0;
       },
-      { eager: this.exclusive, detail: `id ${head} len ${length}` },
+      { ...this.#owned(footprint), detail: `id ${head} len ${length}` },
     );
   }
 
@@ -195,8 +195,25 @@ export class Virtqueue {
   }
 
   #op(verb: string, reads: number[], writes: number[], act: () => unknown, detail = ""): Op<number> {
-    const footprint = { reads: reads.map(ramCell), writes: writes.map(ramCell) };
-    return new Op(`${this.name}.${verb}`, footprint, () => Number(act() ?? 0), { detail });
+    const footprint = () => ({ reads: reads.map(ramCell), writes: writes.map(ramCell) });
+    const options = { ...this.#ordered(footprint), detail };
+    return new Op(`${this.name}.${verb}`, footprint, () => Number(act() ?? 0), options);
+  }
+
+  /** Of an op on memory that is the device's: eager if nobody else touches it. */
+  #owned(footprint: () => Footprint): OpOptions {
+    return this.exclusive ? { eager: true } : this.#ordered(footprint);
+  }
+
+  /** Where the ring is not the device's alone, ops on it are dependent on what a guest does there plainly. */
+  #ordered(footprint: () => Footprint): OpOptions {
+    if (this.exclusive) return {};
+    return {
+      order: () => {
+        const { reads, writes } = footprint();
+        return { reads, writes: [...writes, PLAIN_ACCESSES] };
+      },
+    };
   }
 
   #walk(idx: number, indirect: boolean, regions: RegionTable): Chain | number {
