@@ -3,7 +3,7 @@
 // virtio 1.4, 2.7; what rust-vmm's virtio-queue and QEMU's virtqueue_pop/push are.
 
 import type { RegionTable, Segment } from "../vm/regions.js";
-import { type Cell, type Footprint, type Learned, Op, type OpOptions, ramCell, type Result } from "../vm/sync/op.js";
+import { type Cell, type Footprint, type Learned, Op, PLAIN_ACCESSES, ramCell, type Result } from "../vm/sync/op.js";
 import {
   VIRTQ_AVAIL_ALIGN,
   VIRTQ_CHAIN_INDIRECT,
@@ -119,15 +119,22 @@ export type RingStep =
 
 /** An op on a ring; whoever holds devices to the rules of rings sees what it is. */
 export class RingOp<R extends Result = Result> extends Op<R> {
+  /** @param owned it touches only what is the device's between the driver's offer and its own answer: eager then */
   constructor(
     readonly queue: Virtqueue,
     readonly step: RingStep,
     verb: string,
-    footprint: Footprint | (() => Footprint),
+    footprint: () => Footprint,
     attempt: () => R,
-    options: OpOptions,
+    { owned = false, detail = "" }: { readonly owned?: boolean; readonly detail?: string } = {},
   ) {
-    super(`q${queue.index}.${verb}`, footprint, attempt, options);
+    // Where the ring is not the device's alone, what a guest does there plainly may come before or after.
+    const order = (): Footprint => {
+      const { reads, writes } = footprint();
+      return { reads, writes: [...writes, PLAIN_ACCESSES] };
+    };
+    const options = queue.exclusive ? { eager: owned } : { order };
+    super(`q${queue.index}.${verb}`, footprint, attempt, { ...options, detail });
   }
 }
 
@@ -160,8 +167,7 @@ export class Virtqueue {
     const entry = avail + VirtqAvail.RING + (idx & (size - 1)) * VirtqAvail.RING_ENTRY;
     const footprint = () => ({ reads: [ramCell(entry), ...cellsOf(desc, size * VirtqDesc.SIZEOF)], writes: [] });
     const step: RingStep = { does: "take", availIdx: idx };
-    const options = { eager: this.exclusive };
-    return new RingOp(this, step, "chain", footprint, () => this.#walk(idx, indirect, table), options);
+    return new RingOp(this, step, "chain", footprint, () => this.#walk(idx, indirect, table), { owned: true });
   }
 
   /**
@@ -173,7 +179,7 @@ export class Virtqueue {
     const cells = (list: readonly Segment[]): Cell[] =>
       list.flatMap(({ offset, length }) => cellsOf(offset & ~1, (offset & 1) + length + 1));
     const footprint = () => ({ reads: cells(chain.readable), writes: cells(chain.writable) });
-    return new RingOp(this, { does: "serve", chain }, "serve", footprint, serve, { eager: this.exclusive });
+    return new RingOp(this, { does: "serve", chain }, "serve", footprint, serve, { owned: true });
   }
 
   /**
@@ -183,18 +189,18 @@ export class Virtqueue {
   fillUsed(usedIdx: number, head: number, length: number): Op<number> {
     const { used, size } = this.at;
     const at = used + VirtqUsed.RING + (usedIdx & (size - 1)) * VirtqUsedElem.SIZEOF;
-    const footprint = { reads: [], writes: cellsOf(at, VirtqUsedElem.SIZEOF) };
+    const footprint = () => ({ reads: [], writes: cellsOf(at, VirtqUsedElem.SIZEOF) });
     const attempt = (): number => {
       this.ring.usedFill(used, size, usedIdx, head, length);
       return 0;
     };
-    const options = { eager: this.exclusive, detail: `id ${head} len ${length}` };
+    const options = { owned: true, detail: `id ${head} len ${length}` };
     return new RingOp(this, { does: "fill", usedIdx, head }, "used.element", footprint, attempt, options);
   }
 
   publishUsed(usedIdx: number): Op<number> {
     const { used } = this.at;
-    const footprint = { reads: [], writes: [ramCell(used + VirtqUsed.IDX)] };
+    const footprint = () => ({ reads: [], writes: [ramCell(used + VirtqUsed.IDX)] });
     const attempt = (): number => {
       this.ring.usedPublish(used, usedIdx);
       return 0;
@@ -225,8 +231,8 @@ export class Virtqueue {
   }
 
   #word(verb: string, reads: number[], writes: number[], act: () => unknown): Op<number> {
-    const footprint = { reads: reads.map(ramCell), writes: writes.map(ramCell) };
-    return new RingOp(this, { does: "word" }, verb, footprint, () => Number(act() ?? 0), {});
+    const footprint = () => ({ reads: reads.map(ramCell), writes: writes.map(ramCell) });
+    return new RingOp(this, { does: "word" }, verb, footprint, () => Number(act() ?? 0));
   }
 
   #walk(idx: number, indirect: boolean, regions: RegionTable): Chain | number {

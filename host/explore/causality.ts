@@ -2,7 +2,7 @@
 // actor, and before a later one that is dependent on it. Orders with the same happens-before are one schedule to all
 // actors: a Mazurkiewicz trace.
 
-import type { Cell, Footprint, Op } from "../../vm/sync/op.js";
+import type { Cell, Footprint, Ordering } from "../../vm/sync/op.js";
 
 /** By actor, how many steps up to that actor's last: 0 is none, n the n-th step of the execution. */
 export type Clock = readonly number[];
@@ -20,8 +20,8 @@ export class Causality {
     return this.#actors[actor] ?? [];
   }
 
-  /** Performs a step: `actor` does `op`, which is looked at before it is performed. */
-  append(actor: number, { order, releases }: Op): void {
+  /** Performs a step of `actor`, which is looked at before it is performed. */
+  append(actor: number, { order, releases }: Ordering): void {
     const step = this.clocks.length + 1;
     const clock = [...this.of(actor)];
     for (const [, at] of this.#all.dependent(order)) join(clock, this.clocks[at - 1]!);
@@ -37,7 +37,7 @@ export class Causality {
    * Dependent steps that are before it are passed over: an earlier one may still race.
    * @returns its number from 1, or 0
    */
-  race(actor: number, { order }: Op): number {
+  race(actor: number, { order }: Ordering): number {
     const before = this.of(actor);
     let last = 0;
     // Of each other actor the last step at a cell is the one that counts: if it is before, so are those before it.

@@ -6,7 +6,16 @@ import type { RingExports } from "../../device/virtqueue.js";
 import { loadLe } from "../../vm/bus.js";
 import { runExploredGuest, type Suspended } from "../../vm/guest-explored.js";
 import { GuestMemory } from "../../vm/memory.js";
-import { type Actor, type Cell, isRamCell, type Op, type Result, ramOffset } from "../../vm/sync/op.js";
+import {
+  type Actor,
+  type Cell,
+  isRamCell,
+  type Op,
+  type Ordering,
+  PLAIN_ACCESSES,
+  type Result,
+  ramOffset,
+} from "../../vm/sync/op.js";
 import { ActorState } from "../../vm/sync/perform.js";
 import type { TraceEvent } from "../../vm/sync/trace.js";
 import { SyncMemory } from "../../vm/sync/words.js";
@@ -149,6 +158,17 @@ export class Execution {
   /** The op that an actor does next. */
   next(actor: number): Op | undefined {
     return this.#actors[actor]?.pending;
+  }
+
+  /**
+   * As `next` has it, and where a ring's memory may be the driver's own again while the device still looks at it, what the
+   * guest does there by plain loads and stores: it follows the vCPU's op at once.
+   */
+  ordering(actor: number): Ordering | undefined {
+    const op = this.next(actor);
+    if (!op || actor !== 0 || this.system.backEnd.parts.exclusive) return op;
+    const { reads, writes } = op.order;
+    return { order: { reads, writes: [...writes, PLAIN_ACCESSES] }, releases: false };
   }
 
   /** Performs the next op of an actor that is enabled. */

@@ -53,7 +53,7 @@ function stepsOf(system: Explorable, order: readonly number[]): number[][][] {
   const run = system.start();
   const past = new Causality();
   for (const actor of order) {
-    past.append(actor, run.next(actor)!);
+    past.append(actor, run.ordering(actor)!);
     run.step(actor);
   }
   const steps: number[][][] = Array.from({ length: run.actors }, () => []);

@@ -25,6 +25,9 @@ export function isRamCell(cell: Cell): boolean {
   return cell >= RAM_CELLS && cell < STREAM_CELLS;
 }
 
+/** Stands for what a guest loads and stores plainly between two ops of its vCPU. */
+export const PLAIN_ACCESSES: Cell = -1;
+
 /** The cells of `length` bytes from position `from` (mod 2^32) of a stream. */
 export function streamCells(stream: Cell, from: number, length: number): Cell[] {
   return Array.from({ length }, (_, i) => STREAM_CELLS + stream * 2 ** 32 + ((from + i) >>> 0));
@@ -121,6 +124,9 @@ export interface OpOptions {
   /** For people: what a timeline shows beside the name. */
   readonly detail?: string;
 }
+
+/** What decides whether an op has to come before or after another. */
+export type Ordering = Pick<Op, "order" | "releases">;
 
 /** One step that other actors can see. `yield* op` performs it and gives its result. */
 export class Op<R extends Result = Result> {

@@ -40,7 +40,7 @@ function follow(run: Run, path: State[], before: readonly number[], tally: Tally
   const past = new Causality();
   const order: number[] = [];
   const perform = (actor: number): void => {
-    past.append(actor, run.next(actor)!);
+    past.append(actor, run.ordering(actor)!);
     run.step(actor);
     order.push(actor);
   };
@@ -50,8 +50,8 @@ function follow(run: Run, path: State[], before: readonly number[], tally: Tally
     const state = path[path.length - 1]!;
     const actor = untried(state);
     if (actor === undefined || tally.endless(order)) break;
-    const { order: performed } = run.next(actor)!;
-    const asleep = [...state.sleep, ...state.done].filter((other) => !dependent(run.next(other)!.order, performed));
+    const { order: performed } = run.ordering(actor)!;
+    const asleep = [...state.sleep, ...state.done].filter((other) => !dependent(run.ordering(other)!.order, performed));
     state.done.add(actor);
     perform(actor);
     path.push(enter(run, new Set(asleep)));
@@ -71,7 +71,7 @@ function enter(run: Run, sleep: ReadonlySet<number>): State {
 /** What each actor does next, blocked or not, is also tried before the last step that it races with. */
 function addRaces(run: Run, path: readonly State[], past: Causality): void {
   for (let actor = 0; actor < run.actors; actor++) {
-    const next = run.next(actor);
+    const next = run.ordering(actor);
     const race = next ? past.race(actor, next) : 0;
     if (race > 0) tryBefore(path[race - 1]!, race, actor, past);
   }

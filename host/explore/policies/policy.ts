@@ -1,7 +1,7 @@
 // A policy: which orders of steps an exploration tries. One file each beside this one. To a policy a system is only what
 // can be run (an Execution, or a small system of a test), and it answers with the final states that it met.
 
-import type { Op } from "../../../vm/sync/op.js";
+import type { Ordering } from "../../../vm/sync/op.js";
 import type { Breaking, BrokenAt, Rule } from "../rules.js";
 
 /** One run of a system, from its beginning: who can move, one op at a time. Actors are numbered from 0. */
@@ -11,8 +11,8 @@ export interface Run {
   enabled(): number[];
   /** An actor whose next op may be run at once, without looking at others (Op.eager), if there is one. */
   eager(): number | undefined;
-  /** The op that an actor does next, blocked or not. */
-  next(actor: number): Op | undefined;
+  /** Of what an actor does next, blocked or not. */
+  ordering(actor: number): Ordering | undefined;
   step(actor: number): void;
   /** The state, exactly: equal keys have equal futures. */
   key(): string;

@@ -51,7 +51,7 @@ class LitmusRun implements Run {
     return this.runsEager ? this.enabled().find((actor) => this.#pending[actor]!.eager) : undefined;
   }
 
-  next(actor: number): Op | undefined {
+  ordering(actor: number): Op | undefined {
     return this.#pending[actor];
   }
 

@@ -13,7 +13,7 @@ function happensBefore(system: Explorable, order: readonly number[]): string {
   const past = new Causality();
   const steps: string[][] = Array.from({ length: run.actors }, () => []);
   for (const [at, actor] of order.entries()) {
-    past.append(actor, run.next(actor)!);
+    past.append(actor, run.ordering(actor)!);
     run.step(actor);
     const upTo = (last = 0, other: number): number => order.slice(0, last).filter((each) => each === other).length;
     steps[actor]!.push(Array.from({ length: run.actors }, (_, other) => upTo(past.clocks[at]![other], other)).join());
