@@ -8,10 +8,13 @@ import type { System } from "../system.js";
 /** Runs the guest from its reset vector to its end, with the exits given. */
 export type RunGuest = (exits: Exits) => Actor<unknown>;
 
+/** What a script needs of a system: the vCPU's side, whoever serves the rings. */
+export type Powered = Pick<System, "powerOn" | "machine" | "frontEnd" | "transport">;
+
 export interface Script {
   /** The story in a line. */
   readonly about: string;
-  run(system: System, runGuest: RunGuest): Actor;
+  run(system: Powered, runGuest: RunGuest): Actor;
 }
 
 /** Thrown into a guest that is reset while it runs. */
@@ -20,7 +23,7 @@ class GuestReset extends Error {
 }
 
 /** Boots, and has something happen when the guest first waits for an answer to its request: then that is in flight. */
-export function* bootWhile(system: System, runGuest: RunGuest, happens: () => Actor): Actor {
+export function* bootWhile(system: Powered, runGuest: RunGuest, happens: () => Actor): Actor {
   let happened = false;
   const { exits } = system.machine;
   const waiting = (exit: Exit): Exit =>
@@ -36,7 +39,7 @@ export function* bootWhile(system: System, runGuest: RunGuest, happens: () => Ac
 }
 
 /** Boots up to the moment at which the guest's request is in flight; there the machine is reset. */
-export function* bootUntilInFlight(system: System, runGuest: RunGuest): Actor {
+export function* bootUntilInFlight(system: Powered, runGuest: RunGuest): Actor {
   try {
     // biome-ignore lint/correctness/useYield: the reset is no step
     yield* bootWhile(system, runGuest, function* () {
