@@ -1,9 +1,9 @@
 // The table of `vhostlab hang`.
 
-import Table from "cli-table3";
 import type { Colors, Output } from "./output.js";
 import { broken, type PhaseRow } from "./phase-row.js";
 import { interval, legend, NOTHING, others, rate } from "./phase-words.js";
+import { plainTable } from "./plain-table.js";
 
 interface Column {
   readonly head: string;
@@ -31,41 +31,24 @@ const COLUMNS: readonly Column[] = [
   { head: "held", cell: (row, colors) => (row.held ? colors.green("yes") : colors.bold(colors.red("no"))) },
 ];
 
-const BORDERS = [
-  "top",
-  "top-mid",
-  "top-left",
-  "top-right",
-  "bottom",
-  "bottom-mid",
-  "bottom-left",
-  "bottom-right",
-] as const;
-const RULES = ["left", "left-mid", "mid", "mid-mid", "right", "right-mid", "middle"] as const;
-const NO_LINES = Object.fromEntries([...BORDERS, ...RULES].map((name) => [name, ""]));
-
 /** Lines, each ended: the table, what its figures mean, and each row that did not hold with the reason. */
 export function hangTable(rows: readonly PhaseRow[], { columns, colors }: Pick<Output, "columns" | "colors">): string {
   const wide = columns >= WIDE;
   const shown = COLUMNS.filter((column) => wide || !column.seat);
-  const table = new Table({
-    head: shown.map((column) => colors.bold(column.head)),
-    colAligns: shown.map((column) => column.align ?? "left"),
-    chars: NO_LINES,
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
-  });
-  table.push(...rows.map((row) => shown.map((column) => column.cell(row, colors))));
-  const lines = [
-    ...(wide ? [] : [...seats(rows), ""]),
-    ...table.toString().split("\n"),
-    "",
-    ...legend(rows).map(colors.dim),
-  ];
+  const table = plainTable(
+    shown.map((column) => column.head),
+    rows.map((row) => shown.map((column) => column.cell(row, colors))),
+    { colors, right: [...shown.keys()].filter((i) => shown[i]!.align === "right") },
+  );
+  const lines = ["", ...legend(rows).map(colors.dim)];
   for (const row of rows.filter((row) => !row.held)) {
     lines.push(colors.red(`not held: ${row.id}, ${row.phase}: ${broken(row.expected, row)}`));
   }
-  return lines.map((line) => `${line.trimEnd()}\n`).join("");
+  const above = wide ? [] : [...seats(rows), ""];
+  return above.map(ended).join("") + table + lines.map(ended).join("");
 }
+
+const ended = (line: string): string => `${line.trimEnd()}\n`;
 
 function seats(rows: readonly PhaseRow[]): string[] {
   const ids = [...new Set(rows.map((row) => row.id))];
