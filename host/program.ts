@@ -5,6 +5,7 @@ import { addBoot } from "./commands/boot.js";
 import { addExplore } from "./commands/explore.js";
 import { addHang } from "./commands/hang.js";
 import { addOccupants } from "./commands/occupants.js";
+import { addProbe } from "./commands/probe.js";
 import { addReplay } from "./commands/replay.js";
 import type { Engines } from "./engines.js";
 import { LabError, UserError } from "./errors.js";
@@ -61,6 +62,7 @@ function createProgram(context: Context): Command {
   addBoot(program, context);
   addExplore(program, context);
   addReplay(program, context);
+  addProbe(program, context);
   addOccupants(program, context);
   return program;
 }

@@ -30,6 +30,11 @@ export function statesProgress(output: Output): Progress<number> {
   return bar(output, "exploring {said}", 1, (states: number) => ({ value: 0, said: `${states} states` }));
 }
 
+/** What is being done, in words. */
+export function lineProgress(output: Output): Progress<string> {
+  return bar(output, "{said}", 1, (said: string) => ({ value: 0, said }));
+}
+
 function bar<P>(
   output: Output,
   format: string,

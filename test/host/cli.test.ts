@@ -9,7 +9,7 @@ import type { BootsLimits, BootsResult, HangReport } from "../../host/scenario/o
 import { DELAY_POINTS } from "../../host/scenario/delays.js";
 import { OCCUPANTS } from "../../host/scenario/occupants.js";
 import type { Scenario } from "../../host/scenario/scenario.js";
-import { CLEAN, EXPLORED, hangingAsPublished, REPORT, runWith } from "./fakes.js";
+import { CLEAN, EXPLORED, hangingAsPublished, PROBED, REPORT, runWith } from "./fakes.js";
 import { SEED_HANG } from "./report/events.js";
 
 const POINT = Object.keys(DELAY_POINTS)[0]!;
@@ -347,7 +347,7 @@ describe("what goes wrong", () => {
 });
 
 describe("help", () => {
-  it.each([[[]], [["hang"]], [["boot"]], [["explore"]], [["replay"]], [["occupants"]]])(
+  it.each([[[]], [["hang"]], [["boot"]], [["explore"]], [["replay"]], [["probe"]], [["occupants"]]])(
     "of %o has an example that runs",
     async (command) => {
       const { exitCode, data } = await runWith({}, [...command, "--help"]);
@@ -359,6 +359,7 @@ describe("help", () => {
         bootOnce: async () => 0,
         explore: async () => EXPLORED,
         replay: async (_schedule, { times }) => Array(times).fill({ outcome: "answered", events: SEED_HANG }),
+        probe: async () => PROBED,
       };
       expect((await runWith(engines, example!)).exitCode).toBe(0);
     },
