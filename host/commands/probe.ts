@@ -24,6 +24,7 @@ interface ProbeOptions {
   readonly frontEnd: readonly SocketFrontEnd[];
   readonly trials: number;
   readonly seed: number;
+  readonly conformance: boolean;
   readonly json?: boolean;
   readonly junit?: string;
   readonly trace?: string;
@@ -47,6 +48,7 @@ export function addProbe(program: Command, context: Context): void {
       .argParser(parseCount)
       .default(TRIALS),
     new Option("--seed <n>", "of the random pauses").argParser(parseCount).default(SEED),
+    new Option("--no-conformance", "leave the rules out"),
     jsonOption(),
     new Option("--junit <file>", "write the verdicts as JUnit XML"),
     traceOption("the first trial that was lost, or the last one,"),
@@ -80,22 +82,21 @@ function targetOf(command: readonly string[], { socket }: ProbeOptions): Target 
 }
 
 async function probe(target: Target, options: ProbeOptions, { engines, output }: Context): Promise<number> {
-  const { scenario: stories, frontEnd: frontEnds, trials, seed, json, junit, trace } = options;
+  const { scenario: stories, frontEnd: frontEnds, trials, seed, conformance, json, junit, trace } = options;
   const file = openTraceFile(trace);
   const progress = lineProgress(output);
   const result = await engines
-    .probe(target, { stories, frontEnds, trials, seed, onProgress: progress.update })
+    .probe(target, { stories, frontEnds, trials, seed, conformance, onProgress: progress.update })
     .finally(() => progress.stop());
   if (json) output.data(document(result));
   else output.data(text(result, output));
   if (junit !== undefined) writeJunit(junit, result);
-  const { events, frontEnd, id } = result.traced;
-  file?.write(
-    { events },
-    { ...FRONT_END_DEFAULTS, guest: "ovmf", frontEnd, backEnd: result.backEnd, delays: [], script: "first" },
-    "µs",
-    { scenario: id },
-  );
+  if (file && result.traced) {
+    const { events, frontEnd, story } = result.traced;
+    const { script } = STORIES[story];
+    const seats = { guest: "ovmf", frontEnd, backEnd: result.backEnd } as const;
+    file.write({ events }, { ...FRONT_END_DEFAULTS, ...seats, delays: [], script }, "µs", { story });
+  }
   return stood(result) ? 0 : 1;
 }
 
@@ -105,12 +106,9 @@ function document({ backEnd, scenarios, conformance }: ProbeResult): string {
 
 function text(result: ProbeResult, look: Context["output"]): string {
   const { scenarios, conformance } = result;
-  return [
-    scenarioTable(scenarios, look),
-    losses(scenarios, look),
-    conformanceTable(conformance, look),
-    brokenRules(result),
-  ]
-    .filter((part) => part !== "")
-    .join("\n");
+  const parts = [
+    ...(scenarios.length > 0 ? [scenarioTable(scenarios, look), losses(scenarios, look)] : []),
+    ...(conformance.length > 0 ? [conformanceTable(conformance, look), brokenRules(result)] : []),
+  ];
+  return parts.filter((part) => part !== "").join("\n");
 }

@@ -57,21 +57,20 @@ export class Libc {
   /** @throws UserError where this machine cannot do it */
   static async load(): Promise<Libc> {
     if (process.platform !== "linux") throw new UserError("real back-ends can be reached on Linux only");
-    try {
-      return new Libc((await import("koffi")).default);
-    } catch (error) {
-      throw new UserError(`real back-ends are reached by the optional package koffi: ${(error as Error).message}`);
-    }
+    const imported = await import("koffi").catch((error: Error) => {
+      throw new UserError(`real back-ends are reached by the optional package koffi: ${error.message}`);
+    });
+    return new Libc(imported.default);
   }
 
   private constructor(lib: typeof koffi) {
     this.#koffi = lib;
     this.#errnoNames = new Map(Object.entries(lib.os.errno).map(([name, number]) => [number, name]));
-    lib.struct("iovec", { iov_base: "void *", iov_len: "size_t" });
-    lib.struct("msghdr", {
+    const iovec = lib.struct({ iov_base: "void *", iov_len: "size_t" });
+    const msghdr = lib.struct({
       msg_name: "void *",
       msg_namelen: "uint32_t",
-      msg_iov: "iovec *",
+      msg_iov: lib.pointer(iovec),
       msg_iovlen: "size_t",
       msg_control: "void *",
       msg_controllen: "size_t",
@@ -82,7 +81,7 @@ export class Libc {
       socket: libc.func("int socket(int, int, int)"),
       socketpair: libc.func("int socketpair(int, int, int, void *)"),
       connect: libc.func("int connect(int, void *, uint32_t)"),
-      sendmsg: libc.func("intptr_t sendmsg(int, msghdr *, int)"),
+      sendmsg: libc.func("sendmsg", "intptr_t", ["int", lib.pointer(msghdr), "int"]),
       recv: libc.func("intptr_t recv(int, void *, size_t, int)"),
       poll: libc.func("int poll(void *, unsigned long, int)"),
       usleep: libc.func("int usleep(uint32_t)"),

@@ -61,9 +61,9 @@ export class ListeningBackEnd implements BackEnd {
 /** A command with `{socket}` among its words. */
 export class StartedBackEnd implements BackEnd {
   readonly name: string;
-  readonly #folder = mkdtempSync(join(tmpdir(), "vhostlab-"));
-  readonly #socket = join(this.#folder, "back-end.sock");
-  readonly #output = join(this.#folder, "output");
+  readonly #folder: string;
+  readonly #socket: string;
+  readonly #output: string;
   #child: ChildProcess | undefined;
 
   /** @throws UserError without {socket} */
@@ -74,6 +74,9 @@ export class StartedBackEnd implements BackEnd {
     this.name = command.join(" ");
     if (!command.some((word) => word.includes(SOCKET_PLACEHOLDER)))
       throw new UserError(`the command must say where its socket is to be: ${SOCKET_PLACEHOLDER}`);
+    this.#folder = mkdtempSync(join(tmpdir(), "vhostlab-"));
+    this.#socket = join(this.#folder, "back-end.sock");
+    this.#output = join(this.#folder, "output");
   }
 
   async connect(): Promise<NativeSocket> {

@@ -14,21 +14,34 @@ import type { Stage } from "./trial.js";
 
 export const RULES: readonly Rule[] = [...REPLIES, ...RINGS, ...MEMORY, ...MALFORMED];
 
-/** Rules about features that the back-end does not offer are left out. */
+/** Can it be talked to? @returns what was wrong, as a rule that was broken */
+export async function handshake(stage: Stage, backEnd: BackEnd): Promise<RuleResult | undefined> {
+  const wrong = await onPeer(stage, backEnd, (peer) => peer.negotiate());
+  if (wrong === undefined) return undefined;
+  const { id, rule, section } = RULES[0]!;
+  const seen = [wrong, await backEnd.lastWords()].filter(Boolean).join("; ");
+  return { id, rule, section, verdict: "FAIL", seen };
+}
+
+/**
+ * Tries all rules that are about features which the back-end offers, up to one after which it does not serve any more.
+ */
 export async function checkRules(
   stage: Stage,
   backEnd: BackEnd,
   onProgress: (done: string) => void = () => {},
 ): Promise<RuleResult[]> {
-  const first = await onPeer(stage, backEnd, (peer) => {
+  const results: RuleResult[] = [];
+  const offered = await onPeer(stage, backEnd, (peer) => {
     peer.negotiate();
     return RULES.filter((rule) => rule.applies?.(peer) ?? true);
   });
-  if (typeof first === "string") throw new LabError(first);
-  const results: RuleResult[] = [];
-  for (const rule of first) {
+  if (typeof offered === "string") throw new LabError(offered);
+  for (const rule of offered) {
     onProgress(`rule ${rule.id}`);
-    results.push(await check(stage, backEnd, rule));
+    const result = await check(stage, backEnd, rule);
+    results.push(result);
+    if (result.verdict === "WEDGED") break;
   }
   return results;
 }
@@ -36,10 +49,7 @@ export async function checkRules(
 async function check(stage: Stage, backEnd: BackEnd, rule: Rule): Promise<RuleResult> {
   const found = await onPeer<Finding>(stage, backEnd, (peer) => rule.check(peer));
   const killed = await backEnd.killedBy();
-  const next = await onPeer(stage, backEnd, (peer) => {
-    peer.serve();
-    return peer.answers();
-  });
+  const next = await servesNext(stage, backEnd);
   const { verdict, seen } = judge(found, killed, next);
   return { id: rule.id, rule: rule.rule, section: rule.section, verdict, seen };
 }
@@ -57,6 +67,19 @@ function judge(
   return { verdict: "FAIL", seen: typeof found === "string" ? found : found.broken };
 }
 
+/** @returns whether the next connection is served, or why not */
+async function servesNext(stage: Stage, backEnd: BackEnd): Promise<boolean | string> {
+  try {
+    return await onPeer(stage, backEnd, (peer) => {
+      peer.serve();
+      return peer.answers();
+    });
+  } catch (error) {
+    if (error instanceof LabError) return error.message;
+    throw error;
+  }
+}
+
 /** @returns what `act` gives, or why the connection failed */
 async function onPeer<R>(stage: Stage, backEnd: BackEnd, act: (peer: Peer) => R): Promise<R | string> {
   let peer: Peer | undefined;
@@ -64,7 +87,7 @@ async function onPeer<R>(stage: Stage, backEnd: BackEnd, act: (peer: Peer) => R)
     peer = new Peer(stage, await backEnd.connect());
     return act(peer);
   } catch (error) {
-    if (error instanceof BackEndError || error instanceof LabError) return error.message;
+    if (error instanceof BackEndError) return error.message;
     throw error;
   } finally {
     peer?.close();

@@ -16,7 +16,7 @@ export class NoAnswer extends Error {
 /** An answer within this many milliseconds is none to remark on. */
 export const PROMPT_MS = 200;
 /** What a back-end gets that has not taken the kick yet: its thread has not run. */
-const NOT_TAKEN_MS = 5000;
+const NOT_TAKEN_MS = 2000;
 /** Looks without a sleep, since an answer mostly takes some ten microseconds. */
 const SPIN_MS = 0.2;
 const SLEEP_MICROS = 100;

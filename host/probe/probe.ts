@@ -6,10 +6,10 @@ import { NativeRam } from "../native/ram.js";
 import { wilson95 } from "../report/wilson.js";
 import { nodePlatform } from "../threads/spawn.js";
 import { type BackEnd, ListeningBackEnd, StartedBackEnd } from "./back-end.js";
-import { checkRules } from "./conformance.js";
+import { checkRules, handshake } from "./conformance.js";
 import type { SocketFrontEnd } from "./machine.js";
 import { randomFrom } from "./random.js";
-import type { ProbeResult, RuleResult, ScenarioResult } from "./result.js";
+import type { ProbeResult, ScenarioResult, Traced } from "./result.js";
 import { STORIES, type Story, type StoryName } from "./stories.js";
 import { type Outcome, runTrial, type Stage, type Trial } from "./trial.js";
 
@@ -27,6 +27,8 @@ export interface ProbeOptions {
   readonly frontEnds: readonly SocketFrontEnd[];
   readonly trials: number;
   readonly seed: number;
+  /** Are the rules tried as well? */
+  readonly conformance: boolean;
   readonly onProgress?: (done: string) => void;
 }
 
@@ -50,7 +52,7 @@ export async function probe(target: Target, options: ProbeOptions): Promise<Prob
 
 class Probe {
   readonly #random: () => number;
-  #traced: ProbeResult["traced"] | undefined;
+  #traced: Traced | undefined;
   #lossTraced = false;
 
   constructor(
@@ -63,12 +65,16 @@ class Probe {
 
   async run(): Promise<ProbeResult> {
     const { stories, frontEnds } = this.options;
+    const unfit = await handshake(this.stage, this.backEnd);
+    if (unfit) return { backEnd: this.backEnd.name, scenarios: [], conformance: [unfit] };
     const scenarios: ScenarioResult[] = [];
     for (const story of stories)
       for (const frontEnd of frontEnds.filter((name) => (STORIES[story] as Story).frontEnds.includes(name)))
         scenarios.push(await this.#row(story, frontEnd));
-    const conformance: RuleResult[] = await checkRules(this.stage, this.backEnd, this.options.onProgress);
-    return { backEnd: this.backEnd.name, scenarios, conformance, traced: this.#traced! };
+    const conformance = this.options.conformance
+      ? await checkRules(this.stage, this.backEnd, this.options.onProgress)
+      : [];
+    return { backEnd: this.backEnd.name, scenarios, conformance, ...(this.#traced && { traced: this.#traced }) };
   }
 
   async #row(name: StoryName, frontEnd: SocketFrontEnd): Promise<ScenarioResult> {
@@ -88,7 +94,7 @@ class Probe {
       trials++;
       counts[trial.outcome]++;
       const lost = trial.outcome !== "answered" && trial.outcome !== "slow";
-      this.#trace({ id, frontEnd, events: trial.events }, lost);
+      this.#trace({ story: name, frontEnd, events: trial.events }, lost);
       if (!lost) continue;
       first ??= trial;
       if (trial.why) why ??= [trial.why, await this.backEnd.lastWords()].filter(Boolean).join("; ");
@@ -106,7 +112,7 @@ class Probe {
     };
   }
 
-  #trace(traced: ProbeResult["traced"], lost: boolean): void {
+  #trace(traced: Traced, lost: boolean): void {
     if (this.#lossTraced) return;
     this.#traced = traced;
     this.#lossTraced = lost;

@@ -38,12 +38,18 @@ export interface RuleResult {
   readonly seen: string;
 }
 
+export interface Traced {
+  readonly story: StoryName;
+  readonly frontEnd: SocketFrontEnd;
+  readonly events: readonly TraceEvent[];
+}
+
 export interface ProbeResult {
   readonly backEnd: string;
   readonly scenarios: readonly ScenarioResult[];
   readonly conformance: readonly RuleResult[];
   /** Of the first trial that was lost or worse, or of the last one. */
-  readonly traced: { readonly id: string; readonly frontEnd: SocketFrontEnd; readonly events: readonly TraceEvent[] };
+  readonly traced?: Traced;
 }
 
 /** Did the back-end stand the test? */

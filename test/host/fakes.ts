@@ -69,7 +69,6 @@ export const PROBED: ProbeResult = {
   conformance: [
     { id: "features-reply", rule: "Get the features bitmask.", section: "GET_FEATURES", verdict: "PASS", seen: "" },
   ],
-  traced: { id: "first/qemu-8.1", frontEnd: "qemu-8.1", events: [] },
 };
 
 const notFaked = async (): Promise<never> => {

@@ -102,6 +102,7 @@ export const MALFORMED: readonly Rule[] = [
     check(peer) {
       peer.negotiate();
       peer.socket.write(vringNum.subarray(0, vringNum.length - 4));
+      peer.stage.libc.sleep(PAUSE_MICROS); // for the back-end to read what is there
       return "kept"; // whether it serves the next connection is what is asked
     },
   },
