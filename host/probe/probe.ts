@@ -36,13 +36,17 @@ export interface ProbeOptions {
 export async function probe(target: Target, options: ProbeOptions): Promise<ProbeResult> {
   const libc = await Libc.load();
   await prepareWasi();
-  const [guest, driver] = await Promise.all([nodePlatform.loadModule("ovmf"), nodePlatform.loadModule("driver")]);
+  const [ovmf, shell, driver] = await Promise.all(["ovmf", "shell", "driver"].map(nodePlatform.loadModule));
   const ram = new NativeRam(libc, RAM_BYTES);
   const backEnd =
     "socket" in target ? new ListeningBackEnd(libc, target.socket) : new StartedBackEnd(libc, target.command);
   const cleanUp = endAtSignals(backEnd);
   try {
-    return await new Probe({ libc, ram, guest, driver }, backEnd, options).run();
+    return await new Probe(
+      { libc, ram, guests: { ovmf: ovmf!, shell: shell! }, driver: driver! },
+      backEnd,
+      options,
+    ).run();
   } finally {
     cleanUp();
     await backEnd.close();
@@ -90,7 +94,7 @@ class Probe {
     while (!enough()) {
       this.options.onProgress?.(`${id} ${trials} of ${wanted}`);
       const socket = await this.backEnd.connect();
-      const trial = runTrial(this.stage, socket, { frontEnd, script: story.script }, story.order(this.#random));
+      const trial = runTrial(this.stage, socket, story, frontEnd, story.order(this.#random));
       trials++;
       counts[trial.outcome]++;
       const lost = trial.outcome !== "answered" && trial.outcome !== "slow";
@@ -107,7 +111,7 @@ class Probe {
       ...counts,
       rate: counts.lost / trials,
       ci95: wilson95(counts.lost, trials),
-      ...(first && { firstLoss: first.story }),
+      ...(first && { firstLoss: first.log }),
       ...(why && { why }),
     };
   }

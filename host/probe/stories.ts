@@ -4,9 +4,17 @@ import type { ScriptName } from "../scenario/scenario.js";
 import type { SocketFrontEnd } from "./machine.js";
 import { asSent, kickOvertakes, kickWhileDisabled, type Order, racing } from "./order.js";
 
+export type StoryGuest = "ovmf" | "shell";
+/** It sends FUSE_INIT and nothing else. */
+export const GUEST_DEFAULT: StoryGuest = "ovmf";
+
 export interface Story {
   /** In a line. */
   readonly about: string;
+  /** By default GUEST_DEFAULT. */
+  readonly guest?: StoryGuest;
+  /** What the guest reads from its console. */
+  readonly input?: string;
   readonly script: ScriptName;
   /** A new one for each trial. @param random numbers from 0 up to 1 */
   order(random: () => number): Order;
@@ -26,6 +34,7 @@ export const SOCKET_FRONT_ENDS = [
 
 /** Who sends SET_VRING_ENABLE: since 7.2 all. */
 const ENABLING = SOCKET_FRONT_ENDS.filter((name) => name !== "qemu-7.1");
+const REQUESTS = 1000;
 /** Longer than a thread takes to wake, so that either side can be first. */
 const RACE_MICROS = 100;
 
@@ -71,6 +80,14 @@ export const STORIES = {
     script: "toggle",
     order: kickWhileDisabled,
     frontEnds: ENABLING,
+  },
+  requests: {
+    about: `${REQUESTS} requests one after another, each with its kick, by Linux's driver with EVENT_IDX and interrupts`,
+    guest: "shell",
+    input: "df\n".repeat(REQUESTS), // a FUSE_STATFS each
+    script: "first",
+    order: () => asSent,
+    frontEnds: ["qemu-8.2"],
   },
   race: {
     about: `two starts, each kick somewhere among the messages, with pauses of up to ${RACE_MICROS} us`,

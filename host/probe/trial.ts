@@ -1,24 +1,25 @@
-// One trial: a machine is powered on against a real back-end and lives through a script, its messages and kicks in a
-// given order. Everything that can go wrong is an outcome.
+// One trial: a machine is powered on against a real back-end and lives through a story. Everything that can go wrong is
+// an outcome.
 
 import { Messenger } from "../../device/front-end/messenger.js";
 import { BackEndError } from "../../device/front-end/vhost-device.js";
 import { Channel } from "../../device/vhost-user/channel.js";
+import { runWasiGuest } from "../../vm/guest-wasi.js";
 import { GuestMemory } from "../../vm/memory.js";
 import { TraceBuffer, type TraceEvent } from "../../vm/sync/trace.js";
-import { runWasiGuest } from "../../vm/guest-wasi.js";
 import { GuestFault } from "../../vm/vcpu.js";
-import { VCPU } from "../scenario/system.js";
-import { SCRIPT } from "../scenario/catalog/index.js";
-import type { RunGuest } from "../scenario/catalog/script.js";
-import type { ScriptName } from "../scenario/scenario.js";
+import type { GuestConsole } from "../../vm/wasi-console.js";
 import type { Libc } from "../native/libc.js";
 import { NativePerformer } from "../native/performer.js";
 import type { NativeRam } from "../native/ram.js";
 import type { NativeSocket } from "../native/socket.js";
+import { SCRIPT } from "../scenario/catalog/index.js";
+import type { RunGuest } from "../scenario/catalog/script.js";
+import { VCPU } from "../scenario/system.js";
 import { type Answer, Judge, NoAnswer } from "./judge.js";
 import { ProbedMachine, type SocketFrontEnd } from "./machine.js";
-import type { Order } from "./order.js";
+import type { Order, Reach } from "./order.js";
+import { GUEST_DEFAULT, type Story, type StoryGuest } from "./stories.js";
 
 /** `broken`: it died, hung up, said nothing, or what it said breaks the protocol. */
 export type Outcome = Answer | "broken";
@@ -26,76 +27,107 @@ export type Outcome = Answer | "broken";
 export interface Trial {
   readonly outcome: Outcome;
   /** Messages, kicks and remarks in the order in which they came to the back-end. */
-  readonly story: readonly string[];
+  readonly log: readonly string[];
   /** Why it is broken. */
   readonly why?: string;
   readonly events: readonly TraceEvent[];
 }
 
+/** What is made once. */
 export interface Stage {
   readonly libc: Libc;
   readonly ram: NativeRam;
-  readonly guest: WebAssembly.Module;
+  readonly guests: Readonly<Record<StoryGuest, WebAssembly.Module>>;
   /** driver.wasm. */
   readonly driver: WebAssembly.Module;
 }
 
-export interface Played {
-  readonly frontEnd: SocketFrontEnd;
-  readonly script: ScriptName;
-  readonly guestArgs?: readonly string[];
+/**
+ * @param socket connected; it is closed at the end
+ * @param order the story's, for this trial
+ */
+export function runTrial(
+  stage: Stage,
+  socket: NativeSocket,
+  story: Story,
+  frontEnd: SocketFrontEnd,
+  order: Order,
+): Trial {
+  GuestMemory.clear(stage.ram.memory);
+  const log: string[] = [];
+  const { events, reach, judge } = setUp(stage, socket, frontEnd, order, log);
+  const { machine, performer } = reach;
+  try {
+    performer.run(SCRIPT[story.script].run(machine, guestOf(stage, story, performer)));
+    performer.run(machine.machine.reset()); // nobody touches guest RAM any more
+    return { outcome: judge.answer, log, events: events.events };
+  } catch (error) {
+    if (error instanceof NoAnswer) return { outcome: "wedged", log, events: events.events };
+    if (!(error instanceof BackEndError || error instanceof GuestFault)) throw error;
+    return { outcome: "broken", why: error.message, log, events: events.events };
+  } finally {
+    machine.close();
+  }
 }
 
-/** @param socket connected; it is closed at the end */
-export function runTrial(stage: Stage, socket: NativeSocket, played: Played, order: Order): Trial {
-  const { libc, ram, guest } = stage;
-  GuestMemory.clear(ram.memory);
-  const story: string[] = [];
-  const said: string[] = [];
-  const recorded = new TraceBuffer();
-  let performer: NativePerformer | undefined;
+/** The machine, with the order between it and the back-end, and the judge at its waits. */
+function setUp(
+  { libc, ram }: Stage,
+  socket: NativeSocket,
+  frontEnd: SocketFrontEnd,
+  order: Order,
+  log: string[],
+): { readonly events: TraceBuffer; readonly reach: Reach; readonly judge: Judge } {
+  const events = new TraceBuffer();
   const say = (line: string): void => {
-    story.push(line);
-    performer?.note("probe", line);
+    log.push(line);
+    performer.note("probe", line);
   };
-  const machine = new ProbedMachine(
-    libc,
-    ram,
-    socket,
-    played.frontEnd,
-    (kick, n) => order.kick(kick, n, reach),
-    (name, detail) => performer?.note(name, detail),
-  );
-  const judge = new Judge(machine, say);
-  performer = new NativePerformer(
+  const performer: NativePerformer = new NativePerformer(
     libc,
     VCPU,
     (op) => {
       order.waits(reach);
       return judge.await(op);
     },
-    recorded,
+    events,
   );
-  const reach = { machine, performer, say, messenger: new Messenger(new Channel(socket.outgoing, socket.incoming)) };
+  const machine = new ProbedMachine(
+    libc,
+    ram,
+    socket,
+    frontEnd,
+    (kick, n) => order.kick(kick, n, reach),
+    performer.note,
+  );
+  const judge = new Judge(machine, say);
+  const messenger = new Messenger(new Channel(socket.outgoing, socket.incoming));
+  const reach: Reach = { machine, performer, messenger, say };
   socket.onMessage = (message) => order.message(message, reach);
-  socket.onSent = (message) => say(message);
-  const run: RunGuest = function* (exits) {
-    const text = (_bytes: Uint8Array): void => {
-      said.push(new TextDecoder().decode(_bytes));
+  socket.onSent = say;
+  return { events, reach, judge };
+}
+
+/** Runs the story's guest; one that gives up has been given something wrong. */
+function guestOf(
+  { guests, ram }: Stage,
+  { guest = GUEST_DEFAULT, input = "" }: Story,
+  performer: NativePerformer,
+): RunGuest {
+  // biome-ignore lint/correctness/useYield: a guest runs to its end within one step, its exits are performed inside it
+  return function* (exits) {
+    const said: string[] = [];
+    let rest: Uint8Array = new TextEncoder().encode(input);
+    const console: GuestConsole = {
+      stdout() {},
+      stderr: (bytes) => void said.push(new TextDecoder().decode(bytes.slice())),
+      stdin(most) {
+        const taken = rest.subarray(0, most);
+        rest = rest.subarray(taken.length);
+        return taken;
+      },
     };
-    const console = { stdout: () => {}, stderr: text, stdin: () => new Uint8Array() };
-    const code = runWasiGuest(guest, ram.memory, exits, (exit) => performer.run(exit), played.guestArgs ?? [], console);
+    const code = runWasiGuest(guests[guest], ram.memory, exits, (exit) => performer.run(exit), [], console);
     if (code !== 0) throw new BackEndError(`the guest gives up: ${said.join("").trim()}`);
   };
-  try {
-    performer.run(SCRIPT[played.script].run(machine, run));
-    performer.run(machine.machine.reset());
-    return { outcome: judge.answer, story, events: recorded.events };
-  } catch (error) {
-    if (error instanceof NoAnswer) return { outcome: "wedged", story, events: recorded.events };
-    if (!(error instanceof BackEndError || error instanceof GuestFault)) throw error;
-    return { outcome: "broken", why: error.message, story, events: recorded.events };
-  } finally {
-    machine.close();
-  }
 }

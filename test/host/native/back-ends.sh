@@ -10,9 +10,16 @@ set -euo pipefail
 folder=$(mkdir -p "$1" && cd "$1" && pwd)
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# The first repository of Debian's that apt knows, security and updates apart.
-mirror=$(apt-get indextargets --format '$(ORIGIN) $(LABEL) $(SUITE) $(REPO_URI)' 'Created-By: Packages' |
-  awk '$1 == "Debian" && $2 == "Debian" && $3 !~ /-/ { print $4; exit }')
+# The first repository of Debian's that apt knows, security and updates apart; whose it is stands in its index.
+find_mirror() {
+  apt-get indextargets --format '$(ORIGIN) $(LABEL) $(SUITE) $(REPO_URI)' 'Created-By: Packages' |
+    awk '$1 == "Debian" && $2 == "Debian" && $3 !~ /-/ { print $4; exit }'
+}
+mirror=$(find_mirror)
+if [ -z "$mirror" ]; then
+  apt-get -qq update
+  mirror=$(find_mirror)
+fi
 if [ -z "$mirror" ]; then
   echo "no Debian repository is configured here" >&2
   exit 1
@@ -28,7 +35,7 @@ unpack() {
   printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' "$mirror" "$suite" "$keyring" >"$state/debian.sources"
   local apt=(apt-get -qq -o "Dir::Etc::sourcelist=$state/debian.sources" -o Dir::Etc::sourceparts=/dev/null
     -o "Dir::State::Lists=$state/lists" -o "Dir::State::status=$state/status" -o "Dir::Cache=$state/cache"
-    -o APT::Sandbox::User=root)
+    -o APT::Sandbox::User=root -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20)
   "${apt[@]}" update
   "${apt[@]}" --no-install-recommends --download-only --yes install "$package"
   local deb
