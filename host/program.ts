@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from "commander";
 import { addBoot } from "./commands/boot.js";
+import { addCompare } from "./commands/compare.js";
 import { addExplore } from "./commands/explore.js";
 import { addHang } from "./commands/hang.js";
 import { addOccupants } from "./commands/occupants.js";
@@ -63,6 +64,7 @@ function createProgram(context: Context): Command {
   addExplore(program, context);
   addReplay(program, context);
   addProbe(program, context);
+  addCompare(program, context);
   addOccupants(program, context);
   return program;
 }

@@ -1,8 +1,7 @@
 // vhostlab probe: our front-end against a real back-end.
 
 import { type Command, Option } from "commander";
-import { UserError } from "../errors.js";
-import { addOptions, jsonOption, parseCount, traceOption } from "../options.js";
+import { addOptions, jsonOption, parseCount, parseIndex, traceOption } from "../options.js";
 import type { Target } from "../probe/probe.js";
 import { type ProbeResult, stood } from "../probe/result.js";
 import { SOCKET_FRONT_ENDS, STORIES, STORY_NAMES, type StoryName } from "../probe/stories.js";
@@ -14,6 +13,7 @@ import { brokenRules, conformanceTable, losses, scenarioTable } from "../report/
 import { lineProgress } from "../report/progress.js";
 import { openTraceFile } from "../report/trace-file.js";
 import { FRONT_END_DEFAULTS } from "../scenario/scenario.js";
+import { addTarget, targetOf } from "./back-end-target.js";
 
 const TRIALS = 20;
 const SEED = 1;
@@ -22,6 +22,7 @@ interface ProbeOptions {
   readonly socket?: string;
   readonly scenario: readonly StoryName[];
   readonly frontEnd: readonly SocketFrontEnd[];
+  readonly queue?: number;
   readonly trials: number;
   readonly seed: number;
   readonly conformance: boolean;
@@ -37,13 +38,15 @@ export function addProbe(program: Command, context: Context): void {
     .description(
       "Connects to a real vhost-user back-end for a file system as each front-end does, forces orders of messages and " +
         "kicks on it, and checks rules of vhost-user.rst.",
-    )
-    .argument("[command...]", "what starts the back-end, with {socket} where the path of its socket is to stand");
+    );
+  addTarget(command);
   addOptions(
     command,
-    new Option("--socket <path>", "a back-end that listens there already, and listens on when a front-end has gone"),
     new Option("--scenario <id...>", "only these").choices(STORY_NAMES).default(STORY_NAMES, "all"),
     new Option("--front-end <vmm...>", "only as these").choices(SOCKET_FRONT_ENDS).default(SOCKET_FRONT_ENDS, "all"),
+    new Option("--queue <n>", "a device of another type: requests that mean nothing go to this queue").argParser(
+      parseIndex,
+    ),
     new Option("--trials <n>", "so many connections a row; more where it waits for a coincidence")
       .argParser(parseCount)
       .default(TRIALS),
@@ -71,22 +74,24 @@ Examples:
   $ vhostlab probe --socket /run/my-back-end.sock --junit probe.xml`,
     )
     .action(async (words: string[], options: ProbeOptions) =>
-      context.finish(await probe(targetOf(words, options), options, context)),
+      context.finish(await probe(targetOf(words, options.socket), options, context)),
     );
 }
 
-function targetOf(command: readonly string[], { socket }: ProbeOptions): Target {
-  if ((socket === undefined) === (command.length === 0))
-    throw new UserError("name a back-end: --socket PATH, or -- COMMAND with {socket} in it");
-  return socket === undefined ? { command } : { socket };
-}
-
 async function probe(target: Target, options: ProbeOptions, { engines, output }: Context): Promise<number> {
-  const { scenario: stories, frontEnd: frontEnds, trials, seed, conformance, json, junit, trace } = options;
+  const { scenario: stories, frontEnd: frontEnds, queue, trials, seed, conformance, json, junit, trace } = options;
   const file = openTraceFile(trace);
   const progress = lineProgress(output);
   const result = await engines
-    .probe(target, { stories, frontEnds, trials, seed, conformance, onProgress: progress.update })
+    .probe(target, {
+      stories,
+      frontEnds,
+      trials,
+      seed,
+      conformance,
+      ...(queue !== undefined && { otherQueue: queue }),
+      onProgress: progress.update,
+    })
     .finally(() => progress.stop());
   if (json) output.data(document(result));
   else output.data(text(result, output));

@@ -1,5 +1,5 @@
 // A queue of the driver's own (driver.wasm) in guest RAM, without a machine around it: for rules about one ring. Its
-// request is FUSE_INIT as VirtioFsDxe sends it, by itself a whole conversation.
+// request is FUSE_INIT as VirtioFsDxe sends it, by itself a whole conversation; or, to a device of another type, zeroes.
 
 import { FUSE_KERNEL_VERSION, FuseInHeader, FuseInitIn, FuseInitOut, FuseOutHeader } from "../../device/spec/fuse.js";
 import { FUSE_INIT } from "../../device/spec/fuse-opcode.js";
@@ -38,6 +38,7 @@ export class BareQueue {
   constructor(
     readonly memory: WebAssembly.Memory,
     module: WebAssembly.Module,
+    readonly request: "FUSE_INIT" | "nothing",
   ) {
     this.#driver = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as DriverExports;
     const driver = this.#driver;
@@ -49,11 +50,7 @@ export class BareQueue {
   /** Makes one request available. The kick is the caller's. */
   offer(): void {
     const view = new DataView(this.memory.buffer);
-    view.setUint32(REQUEST + FuseInHeader.LEN, REQUEST_BYTES, true);
-    view.setUint32(REQUEST + FuseInHeader.OPCODE, FUSE_INIT, true);
-    view.setBigUint64(REQUEST + FuseInHeader.UNIQUE, 1n, true);
-    view.setUint32(REQUEST + FuseInHeader.SIZEOF + FuseInitIn.MAJOR, FUSE_KERNEL_VERSION, true);
-    view.setUint32(REQUEST + FuseInHeader.SIZEOF + FuseInitIn.MINOR, MINOR, true);
+    if (this.request === "FUSE_INIT") writeFuseInit(view);
     const buffers = [
       { at: REQUEST, bytes: REQUEST_BYTES, flags: 0 },
       { at: REPLY, bytes: REPLY_BYTES, flags: VIRTQ_DESC_F_WRITE },
@@ -72,4 +69,12 @@ export class BareQueue {
   answered(): boolean {
     return this.#driver.poll(PRIVATE) > 0 && this.#driver.reap(PRIVATE) >= 0;
   }
+}
+
+function writeFuseInit(view: DataView): void {
+  view.setUint32(REQUEST + FuseInHeader.LEN, REQUEST_BYTES, true);
+  view.setUint32(REQUEST + FuseInHeader.OPCODE, FUSE_INIT, true);
+  view.setBigUint64(REQUEST + FuseInHeader.UNIQUE, 1n, true);
+  view.setUint32(REQUEST + FuseInHeader.SIZEOF + FuseInitIn.MAJOR, FUSE_KERNEL_VERSION, true);
+  view.setUint32(REQUEST + FuseInHeader.SIZEOF + FuseInitIn.MINOR, MINOR, true);
 }

@@ -20,7 +20,7 @@ import type { NativeSocket } from "../native/socket.js";
 import type { Powered } from "../scenario/catalog/script.js";
 import type { FrontEndName } from "../scenario/occupants.js";
 import { FRONT_END_DEFAULTS } from "../scenario/scenario.js";
-import { deviceConfig, KICKS, plug, QUEUE_SIZE, QUEUES, vhostUserFrontEnd } from "../scenario/system.js";
+import { deviceConfig, KICKS, plug, QUEUE_SIZE, vhostUserFrontEnd } from "../scenario/system.js";
 
 /** A front-end that speaks over a socket. */
 export type SocketFrontEnd = Exclude<FrontEndName, "ioctl">;
@@ -81,11 +81,12 @@ export class ProbedMachine implements Powered {
     readonly ram: NativeRam,
     readonly socket: NativeSocket,
     frontEnd: SocketFrontEnd,
+    queues: number,
     kicked: (kick: Kick, n: number) => void,
     note?: Note,
   ) {
     this.machine = new Machine(SyncMemory.create(), ram.memory);
-    this.#queues = Array.from({ length: QUEUES }, (_, q) => {
+    this.#queues = Array.from({ length: queues }, (_, q) => {
       const native = new NativeEventFd(libc, `q${q}.call`);
       return {
         kicks: Array.from({ length: KICKS }, () => new Kick(libc, q, kicked)),

@@ -36,8 +36,6 @@ import type { NativeSocket } from "../native/socket.js";
 import { BareQueue } from "./bare-queue.js";
 import type { Stage } from "./trial.js";
 
-export const RING = VIRTIO_FS_QUEUE_REQUEST;
-
 const bit = (feature: number): bigint => 1n << BigInt(feature);
 export const PROTOCOL_FEATURES = bit(VHOST_USER_F_PROTOCOL_FEATURES);
 const VERSION_1 = bit(VIRTIO_F_VERSION_1);
@@ -57,6 +55,8 @@ const QUIET_MS = 100;
 const LOOK_MICROS = 200;
 
 export class Peer {
+  /** The ring that the rules are tried on. */
+  readonly index: number;
   readonly ram: GuestMemory;
   readonly kick: NativeEventFd;
   readonly call: NativeEventFd;
@@ -70,10 +70,11 @@ export class Peer {
     readonly stage: Stage,
     readonly socket: NativeSocket,
   ) {
-    const { libc, ram, driver } = stage;
+    const { libc, ram, driver, otherQueue } = stage;
+    this.index = otherQueue ?? VIRTIO_FS_QUEUE_REQUEST;
     GuestMemory.clear(ram.memory);
     this.ram = new GuestMemory(ram.memory, SyncMemory.create());
-    this.queue = new BareQueue(ram.memory, driver);
+    this.queue = new BareQueue(ram.memory, driver, otherQueue === undefined ? "FUSE_INIT" : "nothing");
     this.kick = new NativeEventFd(libc, "kick");
     this.call = new NativeEventFd(libc, "call");
     this.messenger = new Messenger(new Channel(socket.outgoing, socket.incoming));
@@ -137,19 +138,19 @@ export class Peer {
 
   /** Everything of a ring but its kick. */
   placeRing(base = 0): void {
-    this.send(VHOST_USER_SET_VRING_NUM, state(RING, this.queue.areas.size));
-    this.send(VHOST_USER_SET_VRING_BASE, state(RING, base));
-    this.send(VHOST_USER_SET_VRING_ADDR, { kind: "vringAddr", ...vringAddr(RING, this.queue.areas) });
-    this.send(VHOST_USER_SET_VRING_CALL, vringFd(RING, "fd"), [this.call.fd]);
+    this.send(VHOST_USER_SET_VRING_NUM, state(this.index, this.queue.areas.size));
+    this.send(VHOST_USER_SET_VRING_BASE, state(this.index, base));
+    this.send(VHOST_USER_SET_VRING_ADDR, { kind: "vringAddr", ...vringAddr(this.index, this.queue.areas) });
+    this.send(VHOST_USER_SET_VRING_CALL, vringFd(this.index, "fd"), [this.call.fd]);
   }
 
   startRing(base = 0): void {
     this.placeRing(base);
-    this.send(VHOST_USER_SET_VRING_KICK, vringFd(RING, "fd"), [this.kick.fd]);
+    this.send(VHOST_USER_SET_VRING_KICK, vringFd(this.index, "fd"), [this.kick.fd]);
   }
 
   enable(enable: 0 | 1): void {
-    this.send(VHOST_USER_SET_VRING_ENABLE, state(RING, enable));
+    this.send(VHOST_USER_SET_VRING_ENABLE, state(this.index, enable));
     this.fence();
   }
 
@@ -169,7 +170,7 @@ export class Peer {
   }
 
   getBase(): number {
-    const { payload } = this.exchange(request(VHOST_USER_GET_VRING_BASE, state(RING, 0)));
+    const { payload } = this.exchange(request(VHOST_USER_GET_VRING_BASE, state(this.index, 0)));
     return payload.kind === "vringState" ? payload.num : -1;
   }
 

@@ -27,6 +27,8 @@ export interface ProbeOptions {
   readonly frontEnds: readonly SocketFrontEnd[];
   readonly trials: number;
   readonly seed: number;
+  /** See Stage. */
+  readonly otherQueue?: number;
   /** Are the rules tried as well? */
   readonly conformance: boolean;
   readonly onProgress?: (done: string) => void;
@@ -36,14 +38,21 @@ export interface ProbeOptions {
 export async function probe(target: Target, options: ProbeOptions): Promise<ProbeResult> {
   const libc = await Libc.load();
   await prepareWasi();
-  const [ovmf, shell, driver] = await Promise.all(["ovmf", "shell", "driver"].map(nodePlatform.loadModule));
+  const modules = await Promise.all(["ovmf", "shell", "bare", "driver"].map(nodePlatform.loadModule));
+  const [ovmf, shell, bare, driver] = modules;
   const ram = new NativeRam(libc, RAM_BYTES);
   const backEnd =
     "socket" in target ? new ListeningBackEnd(libc, target.socket) : new StartedBackEnd(libc, target.command);
   const cleanUp = endAtSignals(backEnd);
   try {
     return await new Probe(
-      { libc, ram, guests: { ovmf: ovmf!, shell: shell! }, driver: driver! },
+      {
+        libc,
+        ram,
+        guests: { ovmf: ovmf!, shell: shell!, bare: bare! },
+        driver: driver!,
+        otherQueue: options.otherQueue,
+      },
       backEnd,
       options,
     ).run();
@@ -72,7 +81,7 @@ class Probe {
     const unfit = await handshake(this.stage, this.backEnd);
     if (unfit) return { backEnd: this.backEnd.name, scenarios: [], conformance: [unfit] };
     const scenarios: ScenarioResult[] = [];
-    for (const story of stories)
+    for (const story of stories.filter((name) => this.#tells(name)))
       for (const frontEnd of frontEnds.filter((name) => (STORIES[story] as Story).frontEnds.includes(name)))
         scenarios.push(await this.#row(story, frontEnd));
     const conformance = this.options.conformance
@@ -114,6 +123,11 @@ class Probe {
       ...(first && { firstLoss: first.log }),
       ...(why && { why }),
     };
+  }
+
+  /** A guest that speaks FUSE only does so to a file system. */
+  #tells(story: StoryName): boolean {
+    return this.stage.otherQueue === undefined || (STORIES[story] as Story).guest === undefined;
   }
 
   #trace(traced: Traced, lost: boolean): void {

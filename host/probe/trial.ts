@@ -15,7 +15,7 @@ import type { NativeRam } from "../native/ram.js";
 import type { NativeSocket } from "../native/socket.js";
 import { SCRIPT } from "../scenario/catalog/index.js";
 import type { RunGuest } from "../scenario/catalog/script.js";
-import { VCPU } from "../scenario/system.js";
+import { QUEUES, VCPU } from "../scenario/system.js";
 import { type Answer, Judge, NoAnswer } from "./judge.js";
 import { ProbedMachine, type SocketFrontEnd } from "./machine.js";
 import type { Order, Reach } from "./order.js";
@@ -37,9 +37,11 @@ export interface Trial {
 export interface Stage {
   readonly libc: Libc;
   readonly ram: NativeRam;
-  readonly guests: Readonly<Record<StoryGuest, WebAssembly.Module>>;
+  readonly guests: Readonly<Record<StoryGuest | "bare", WebAssembly.Module>>;
   /** driver.wasm. */
   readonly driver: WebAssembly.Module;
+  /** A device of another type: requests that mean nothing go to this queue. Absent: a file system. */
+  readonly otherQueue: number | undefined;
 }
 
 /**
@@ -72,7 +74,7 @@ export function runTrial(
 
 /** The machine, with the order between it and the back-end, and the judge at its waits. */
 function setUp(
-  { libc, ram }: Stage,
+  { libc, ram, otherQueue }: Stage,
   socket: NativeSocket,
   frontEnd: SocketFrontEnd,
   order: Order,
@@ -97,6 +99,7 @@ function setUp(
     ram,
     socket,
     frontEnd,
+    otherQueue === undefined ? QUEUES : otherQueue + 1,
     (kick, n) => order.kick(kick, n, reach),
     performer.note,
   );
@@ -110,11 +113,13 @@ function setUp(
 
 /** Runs the story's guest; one that gives up has been given something wrong. */
 function guestOf(
-  { guests, ram }: Stage,
+  { guests, ram, otherQueue }: Stage,
   { guest = GUEST_DEFAULT, input = "" }: Story,
   performer: NativePerformer,
 ): RunGuest {
-  // biome-ignore lint/correctness/useYield: a guest runs to its end within one step, its exits are performed inside it
+  const module = guests[otherQueue === undefined ? guest : "bare"];
+  const args = otherQueue === undefined ? [] : [String(otherQueue)];
+  // It runs to its end within one step: its exits are performed inside it.
   return function* (exits) {
     const said: string[] = [];
     let rest: Uint8Array = new TextEncoder().encode(input);
@@ -127,7 +132,7 @@ function guestOf(
         return taken;
       },
     };
-    const code = runWasiGuest(guests[guest], ram.memory, exits, (exit) => performer.run(exit), [], console);
+    const code = runWasiGuest(module, ram.memory, exits, (exit) => performer.run(exit), args, console);
     if (code !== 0) throw new BackEndError(`the guest gives up: ${said.join("").trim()}`);
   };
 }

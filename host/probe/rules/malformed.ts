@@ -15,7 +15,7 @@ import {
   VhostUserHeader,
 } from "../../../device/spec/vhost-user.js";
 import { encode, request } from "../../../device/vhost-user/message.js";
-import { type Peer, RING } from "../peer.js";
+import type { Peer } from "../peer.js";
 import { type Finding, hostile, type Rule } from "./rule.js";
 
 const MAY_CLOSE = "If back-end detects some error such as incompatible features, it may also close the connection.";
@@ -48,7 +48,7 @@ function attack(id: string, section: string, act: (peer: Peer) => void): Rule {
   };
 }
 
-const vringNum = encode(request(VHOST_USER_SET_VRING_NUM, state(RING, 128)));
+const vringNum = (peer: Peer): Uint8Array => encode(request(VHOST_USER_SET_VRING_NUM, state(peer.index, 128)));
 
 /** The table of all of guest RAM, as bytes. */
 function memTable(peer: Peer): Uint8Array {
@@ -75,16 +75,16 @@ export const MALFORMED: readonly Rule[] = [
   attack("payload-too-short", "Payload", ({ socket }) =>
     socket.write(raw(VHOST_USER_SET_VRING_NUM, VHOST_USER_VERSION, 4, new Uint8Array(4))),
   ),
-  attack("surplus-descriptors", "Communication", ({ socket, kick, call }) =>
-    socket.write(vringNum, [kick.fd, call.fd]),
+  attack("surplus-descriptors", "Communication", (peer) =>
+    peer.socket.write(vringNum(peer), [peer.kick.fd, peer.call.fd]),
   ),
   attack("missing-descriptors", "VHOST_USER_SET_MEM_TABLE", (peer) => peer.socket.write(memTable(peer))),
   attack("too-few-descriptors", "VHOST_USER_SET_MEM_TABLE", (peer) =>
     peer.socket.write(memTable(peer), [peer.stage.ram.fd]),
   ),
-  attack("missing-kick-descriptor", "VHOST_USER_SET_VRING_KICK", ({ socket }) => {
+  attack("missing-kick-descriptor", "VHOST_USER_SET_VRING_KICK", ({ socket, index }) => {
     const payload = new Uint8Array(8);
-    payload[0] = RING;
+    payload[0] = index;
     socket.write(raw(VHOST_USER_SET_VRING_KICK, VHOST_USER_VERSION, payload.length, payload));
   }),
   attack("unknown-ring", "VHOST_USER_SET_VRING_NUM", (peer) =>
@@ -92,7 +92,7 @@ export const MALFORMED: readonly Rule[] = [
   ),
   attack("address-nowhere", "VHOST_USER_SET_VRING_ADDR", (peer) => {
     peer.setMemory();
-    const nowhere = { index: RING, flags: 0, desc: 0x1000n, used: 0x3000n, avail: 0x2000n, log: 0n };
+    const nowhere = { index: peer.index, flags: 0, desc: 0x1000n, used: 0x3000n, avail: 0x2000n, log: 0n };
     peer.send(VHOST_USER_SET_VRING_ADDR, { kind: "vringAddr", ...nowhere });
   }),
   {
@@ -101,14 +101,14 @@ export const MALFORMED: readonly Rule[] = [
     section: "Communication",
     check(peer) {
       peer.negotiate();
-      peer.socket.write(vringNum.subarray(0, vringNum.length - 4));
+      peer.socket.write(vringNum(peer).subarray(0, -4));
       peer.stage.libc.sleep(PAUSE_MICROS); // for the back-end to read what is there
       return "kept"; // whether it serves the next connection is what is asked
     },
   },
-  attack("message-in-pieces", "Message Specification", ({ socket, stage }) => {
-    socket.write(vringNum.subarray(0, HALF_HEADER));
-    stage.libc.sleep(PAUSE_MICROS); // for the back-end to read what is there
-    socket.write(vringNum.subarray(HALF_HEADER));
+  attack("message-in-pieces", "Message Specification", (peer) => {
+    peer.socket.write(vringNum(peer).subarray(0, HALF_HEADER));
+    peer.stage.libc.sleep(PAUSE_MICROS); // for the back-end to read what is there
+    peer.socket.write(vringNum(peer).subarray(HALF_HEADER));
   }),
 ];

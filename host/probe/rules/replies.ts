@@ -13,7 +13,7 @@ import {
   VHOST_USER_SET_VRING_NUM,
 } from "../../../device/spec/vhost-user.js";
 import { request } from "../../../device/vhost-user/message.js";
-import { type Peer, PROTOCOL_FEATURES, RING } from "../peer.js";
+import { type Peer, PROTOCOL_FEATURES } from "../peer.js";
 import { brokenIf, type Rule } from "./rule.js";
 
 const acks = (peer: Peer): boolean => peer.has(VHOST_USER_PROTOCOL_F_REPLY_ACK);
@@ -60,7 +60,7 @@ export const REPLIES: readonly Rule[] = [
     section: "Communication",
     check(peer) {
       peer.negotiate();
-      for (const size of [64, 128, 256]) peer.send(VHOST_USER_SET_VRING_NUM, state(RING, size));
+      for (const size of [64, 128, 256]) peer.send(VHOST_USER_SET_VRING_NUM, state(peer.index, size));
       peer.fence(); // whose answer would not be the next
       return "kept";
     },
@@ -72,7 +72,7 @@ export const REPLIES: readonly Rule[] = [
     applies: acks,
     check(peer) {
       peer.negotiate();
-      const ack = peer.ask(VHOST_USER_SET_VRING_NUM, state(RING, 128));
+      const ack = peer.ask(VHOST_USER_SET_VRING_NUM, state(peer.index, 128));
       return brokenIf(ack !== 0n, `a queue size of 128 is acknowledged with ${ack}`);
     },
   },
@@ -123,7 +123,7 @@ export const REPLIES: readonly Rule[] = [
     section: "VHOST_USER_PROTOCOL_F_REPLY_ACK",
     check(peer) {
       peer.negotiate(REPLY_ACK);
-      const { flags, ...rest } = request(VHOST_USER_SET_VRING_NUM, state(RING, 128));
+      const { flags, ...rest } = request(VHOST_USER_SET_VRING_NUM, state(peer.index, 128));
       peer.run(peer.messenger.channel.send({ ...rest, flags: flags | VHOST_USER_NEED_REPLY_MASK }));
       peer.fence();
       return "kept";

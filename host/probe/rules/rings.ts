@@ -7,7 +7,7 @@ import {
 } from "../../../device/spec/vhost-user.js";
 import { vringFd } from "../../../device/vhost-user/message.js";
 import { NativeEventFd } from "../../native/eventfd.js";
-import { type Peer, PROTOCOL_FEATURES, RING } from "../peer.js";
+import { type Peer, PROTOCOL_FEATURES } from "../peer.js";
 import { brokenIf, type Rule } from "./rule.js";
 
 const RING_STATES = "Ring states";
@@ -142,7 +142,7 @@ export const RINGS: readonly Rule[] = [
       peer.serve();
       const other = new NativeEventFd(peer.stage.libc, "other");
       try {
-        peer.send(VHOST_USER_SET_VRING_CALL, vringFd(RING, "fd"), [other.fd]);
+        peer.send(VHOST_USER_SET_VRING_CALL, vringFd(peer.index, "fd"), [other.fd]);
         peer.fence();
         other.take();
         if (!peer.answers()) return { broken: "no answer" };

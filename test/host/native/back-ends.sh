@@ -5,7 +5,8 @@
 #
 # Usage: back-ends.sh FOLDER
 # Leaves FOLDER/virtiofsd-c, FOLDER/virtiofsd-rust-trixie and FOLDER/virtiofsd-rust-sid, commands that take SOCKET and
-# SHARED-DIRECTORY. Those that are there already are kept; 1 when one cannot be had.
+# SHARED-DIRECTORY, and FOLDER/qemu-storage-daemon, a vhost-user-blk device that takes SOCKET and IMAGE. Those that are
+# there already are kept; 1 when one cannot be had.
 set -euo pipefail
 folder=$(mkdir -p "$1" && cd "$1" && pwd)
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -56,10 +57,12 @@ command() {
 }
 
 rust_options='--socket-path="$1" --shared-dir="$2" --sandbox=none --seccomp=none --inode-file-handles=never'
+blk_options='--blockdev driver=file,node-name=file,filename="$2" --export type=vhost-user-blk,id=blk,node-name=file,writable=on,addr.type=unix,addr.path="$1"'
 c_options='--socket-path="$1" -o source="$2" -o cache=auto -o sandbox=chroot -f'
 
 if [ ! -x "$folder/virtiofsd-c" ]; then
   unpack bookworm qemu-system-common
+  command qemu-storage-daemon bookworm usr/bin/qemu-storage-daemon "$blk_options"
   command virtiofsd-c bookworm usr/lib/qemu/virtiofsd "$c_options"
 fi
 for suite in trixie sid; do

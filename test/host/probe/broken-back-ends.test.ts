@@ -14,6 +14,7 @@ import { Libc } from "../../../host/native/libc.js";
 import { NativePerformer } from "../../../host/native/performer.js";
 import { NativeRam } from "../../../host/native/ram.js";
 import { ListeningBackEnd } from "../../../host/probe/back-end.js";
+import { QUEUES } from "../../../host/scenario/system.js";
 import { ProbedMachine } from "../../../host/probe/machine.js";
 import { probe, type ProbeOptions, type Target } from "../../../host/probe/probe.js";
 
@@ -120,7 +121,7 @@ describe("a socket", () => {
       const backEnd = new ListeningBackEnd(libc, path);
       const performer = new NativePerformer(libc, "vcpu", () => expect.unreachable());
       const connect = async (): Promise<void> => {
-        const machine = new ProbedMachine(libc, ram, await backEnd.connect(), "qemu-8.2", () => {});
+        const machine = new ProbedMachine(libc, ram, await backEnd.connect(), "qemu-8.2", QUEUES, () => {});
         performer.run(machine.powerOn());
         machine.close();
       };

@@ -11,9 +11,10 @@ const FOLDER = process.env.VHOSTLAB_BACK_ENDS ?? "";
 const C = "virtiofsd-c";
 const RUST_1_13 = "virtiofsd-rust-trixie";
 const RUST_1_14 = "virtiofsd-rust-sid";
+const BLK = "qemu-storage-daemon";
 
 const present = (name: string): boolean => FOLDER !== "" && existsSync(join(FOLDER, name));
-for (const name of [C, RUST_1_13, RUST_1_14].filter((each) => !present(each)))
+for (const name of [C, RUST_1_13, RUST_1_14, BLK].filter((each) => !present(each)))
   console.warn(`skipped: the tests of ${name}, which is not in VHOSTLAB_BACK_ENDS (test/host/native/back-ends.sh)`);
 
 const TRIALS = 20;
@@ -28,12 +29,12 @@ const OPTIONS: ProbeOptions = {
 let share: string;
 beforeAll(() => {
   share = mkdtempSync(join(tmpdir(), "vhostlab-share-"));
-  writeFileSync(join(share, "file"), "of the share\n");
+  writeFileSync(join(share, "image"), Buffer.alloc(1024 * 1024));
 });
 afterAll(() => rmSync(share, { recursive: true }));
 
-const probed = (name: string, options: Partial<ProbeOptions>) =>
-  probe({ command: [join(FOLDER, name), "{socket}", share] }, { ...OPTIONS, ...options });
+const probed = (name: string, options: Partial<ProbeOptions>, served = share) =>
+  probe({ command: [join(FOLDER, name), "{socket}", served] }, { ...OPTIONS, ...options });
 
 describe.skipIf(!present(RUST_1_13))("Rust virtiofsd 1.13", () => {
   it("loses the first request of every start whose kick it takes before SET_VRING_ENABLE", async () => {
@@ -101,5 +102,13 @@ describe.skipIf(!present(RUST_1_14))("Rust virtiofsd 1.14", () => {
   it("loses nothing in any order", async () => {
     const { scenarios } = await probed(RUST_1_14, { trials: 1 });
     expect(scenarios.filter(({ lost, wedged, broken }) => lost + wedged + broken > 0)).toEqual([]);
+  });
+});
+
+describe.skipIf(!present(BLK))("QEMU's vhost-user-blk", () => {
+  it("loses nothing in any order, of a device that is no file system", async () => {
+    const { scenarios } = await probed(BLK, { otherQueue: 0, trials: 1 }, join(share, "image"));
+    expect(scenarios.length).toBeGreaterThan(20);
+    expect(scenarios.filter(({ answered, trials }) => answered !== trials)).toEqual([]);
   });
 });
