@@ -347,7 +347,7 @@ describe("what goes wrong", () => {
 });
 
 describe("help", () => {
-  it.each([[[]], [["hang"]], [["boot"]], [["explore"]], [["replay"]], [["probe"]], [["occupants"]]])(
+  it.each([[[]], [["hang"]], [["boot"]], [["explore"]], [["replay"]], [["probe"]], [["compare"]], [["occupants"]]])(
     "of %o has an example that runs",
     async (command) => {
       const { exitCode, data } = await runWith({}, [...command, "--help"]);
