@@ -12,6 +12,9 @@ const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
+const SO_PEERCRED = 17;
+/** struct ucred: pid, uid, gid. */
+const UCRED_BYTES = 12;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_DONTWAIT = 0x40;
 const EFD_CLOEXEC = 0o2000000;
@@ -80,6 +83,7 @@ export class Libc {
     this.#calls = {
       socket: libc.func("int socket(int, int, int)"),
       socketpair: libc.func("int socketpair(int, int, int, void *)"),
+      getsockopt: libc.func("int getsockopt(int, int, int, void *, void *)"),
       connect: libc.func("int connect(int, void *, uint32_t)"),
       sendmsg: libc.func("sendmsg", "intptr_t", ["int", lib.pointer(msghdr), "int"]),
       recv: libc.func("intptr_t recv(int, void *, size_t, int)"),
@@ -108,6 +112,13 @@ export class Libc {
       throw error;
     }
     return fd;
+  }
+
+  /** The process at the other end of a connected socket, as it was when it listened. 0: in no namespace of ours. */
+  peerPid(fd: number): number {
+    const ucred = Buffer.alloc(UCRED_BYTES);
+    this.#call("getsockopt", fd, SOL_SOCKET, SO_PEERCRED, ucred, Uint32Array.of(UCRED_BYTES));
+    return ucred.readInt32LE(0);
   }
 
   socketpair(): [number, number] {

@@ -1,13 +1,16 @@
 // A connection to a real back-end, as the two streams of a vhost-user channel. No receive and no send waits longer than
 // `patience`: a back-end that says nothing, hangs up or goes away is a BackEndError, in one line.
 
-import { closeSync } from "node:fs";
+import { closeSync, readdirSync, readFileSync } from "node:fs";
 import { BackEndError } from "../../device/front-end/vhost-device.js";
 import type { Incoming, Outgoing } from "../../device/vhost-user/channel.js";
 import { Op, Received } from "../../vm/sync/op.js";
 import { type Libc, SystemError } from "./libc.js";
 
 const NO_FOOTPRINT = { reads: [], writes: [] };
+
+/** Of /proc's stat: after the name in parentheses, the state R; D is one that waits for a disk. */
+const RUNS = /\) [RD] /;
 
 interface Sent {
   readonly bytes: Uint8Array;
@@ -90,6 +93,16 @@ export class NativeSocket {
       if (error instanceof SystemError && error.code === "ETIMEDOUT") return false;
       if (error instanceof SystemError) return true;
       throw error;
+    }
+  }
+
+  /** Does a thread of the back-end run, or wait for a processor? What cannot be seen does not. */
+  peerRuns(): boolean {
+    const tasks = `/proc/${this.libc.peerPid(this.fd)}/task`;
+    try {
+      return readdirSync(tasks).some((task) => RUNS.test(readFileSync(`${tasks}/${task}/stat`, "utf8")));
+    } catch {
+      return false;
     }
   }
 

@@ -15,8 +15,8 @@ export class NoAnswer extends Error {
 
 /** An answer within this many milliseconds is none to remark on. */
 export const PROMPT_MS = 200;
-/** What a back-end gets that has not taken the kick yet: its thread has not run. */
-const NOT_TAKEN_MS = 2000;
+/** What a back-end gets that has something to do. */
+const BUSY_MS = 2000;
 /** Looks without a sleep, since an answer mostly takes some ten microseconds. */
 const SPIN_MS = 0.2;
 const SLEEP_MICROS = 100;
@@ -41,18 +41,31 @@ export class Judge {
     if (prompt !== undefined) return prompt;
     const pending = this.machine.pending();
     this.say(`no answer within ${PROMPT_MS} ms: ${pending.map(describe).join("; ") || "no request is pending"}`);
-    // A kick that was taken had the ring looked at, or is lost: as long again. One that was not is waited for.
-    const taken = pending.every((ring) => ring.kickCount === 0);
-    const slow = this.#look(op, taken ? PROMPT_MS : NOT_TAKEN_MS);
+    const slow = this.#lookOnWhileBusy(op);
     if (slow !== undefined) return this.#decide("slow", slow);
     for (const { queue } of pending) {
       this.say(`another kick of q${queue}`);
       this.machine.kick(queue).write(1);
     }
-    const rescued = this.#look(op, NOT_TAKEN_MS);
+    const rescued = this.#look(op, BUSY_MS);
     if (rescued !== undefined) return this.#decide("lost", rescued);
     this.#decide("wedged", 0);
     throw new NoAnswer();
+  }
+
+  /**
+   * As long again: a kick that was taken had the ring looked at, or is lost. Longer while a kick is not taken, or a
+   * thread of the back-end runs or would like to.
+   */
+  #lookOnWhileBusy(op: Op): Result | undefined {
+    const busy = (): boolean =>
+      this.machine.socket.peerRuns() || this.machine.pending().some((ring) => ring.kickCount > 0);
+    for (let waited = 0; waited < BUSY_MS; waited += PROMPT_MS) {
+      const wasBusy = busy();
+      const result = this.#look(op, PROMPT_MS);
+      if (result !== undefined || !(wasBusy || busy())) return result;
+    }
+    return undefined;
   }
 
   #decide(answer: Answer, result: Result): Result {

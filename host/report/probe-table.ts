@@ -39,12 +39,12 @@ function interval({ lost, trials, ci95 }: ScenarioResult): string {
 /** Why a row is broken, and for each story the first order that lost a request. Lines, each ended. */
 export function losses(scenarios: readonly ScenarioResult[], { colors }: Look): string {
   const told = new Set<string>();
-  const lines: string[] = [];
-  for (const { id, story, firstLoss, why } of scenarios) {
-    if (why) lines.push(`${colors.red(id)}: ${why}\n`);
+  const lines = scenarios.filter(({ why }) => why).map(({ id, why }) => `${colors.red(id)}: ${why}\n`);
+  for (const { id, story, firstLoss } of scenarios) {
     if (!firstLoss || told.has(story)) continue;
     told.add(story);
-    lines.push(`\n${colors.bold(`The first loss of ${id}`)}, in the order in which it came to the back-end\n`);
+    if (lines.length > 0) lines.push("\n");
+    lines.push(`${colors.bold(`The first loss of ${id}`)}, in the order in which it came to the back-end\n`);
     const start = Math.max(
       0,
       firstLoss.findLastIndex((line) => line.startsWith("SET_FEATURES")),
