@@ -7,8 +7,8 @@ import { VhostUserHeader } from "../spec/vhost-user.js";
 import { decodeBody, decodeHeader, describe, encode, isRefused, type Message, type Refused } from "./message.js";
 
 /** The two directions of a connection: of the machine's own, or of a real socket. */
-export type Outgoing = Pick<ByteStream, "send" | "close">;
-export type Incoming = Pick<ByteStream, "receive">;
+export type Outgoing = Pick<ByteStream, "send" | "close" | "reopen" | "connected">;
+export type Incoming = Pick<ByteStream, "receive" | "reopen">;
 
 /** The peer has hung up between two messages. */
 export const CLOSED = "closed";
@@ -34,6 +34,17 @@ export class Channel {
     if (isRefused(header)) return header;
     const body = header.size > 0 ? (yield* this.incoming.receive(header.size)).bytes : new Uint8Array();
     return decodeBody(header, body, head.fds);
+  }
+
+  /** The server's side of a new connection, in the place of the one that is closed. */
+  *accept(): Actor {
+    yield* this.outgoing.reopen();
+    yield* this.incoming.reopen();
+  }
+
+  /** The client's: waits until somebody accepts. */
+  *connect(): Actor {
+    yield* this.outgoing.connected();
   }
 
   /** Hangs up: the peer reads what is under way, then end of file. */

@@ -12,6 +12,11 @@ const NO_FOOTPRINT = { reads: [], writes: [] };
 /** Of /proc's stat: after the name in parentheses, the state R; D is one that waits for a disk. */
 const RUNS = /\) [RD] /;
 
+/** A connection is one trial's: nothing is played in which it is lost and another takes its place. */
+function notTakenUp(): never {
+  throw new Error("a real connection is not taken up again");
+}
+
 interface Sent {
   readonly bytes: Uint8Array;
   readonly fds: readonly number[];
@@ -50,9 +55,12 @@ export class NativeSocket {
         };
         return new Op("to-back-end.close", NO_FOOTPRINT, attempt);
       },
+      reopen: notTakenUp,
+      connected: notTakenUp,
     };
     this.incoming = {
       receive: (length) => new Op("to-front-end.receive", NO_FOOTPRINT, () => this.#receive(length)),
+      reopen: notTakenUp,
     };
   }
 

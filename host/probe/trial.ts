@@ -118,9 +118,9 @@ function guestOf(
   performer: NativePerformer,
 ): RunGuest {
   const module = guests[otherQueue === undefined ? guest : "bare"];
-  const args = otherQueue === undefined ? [] : [String(otherQueue)];
+  const own = otherQueue === undefined ? [] : [String(otherQueue)];
   // It runs to its end within one step: its exits are performed inside it.
-  return function* (exits) {
+  return function* (exits, args = own) {
     const said: string[] = [];
     let rest: Uint8Array = new TextEncoder().encode(input);
     const console: GuestConsole = {

@@ -3,10 +3,14 @@
 
 import type { Actor } from "../../../vm/sync/op.js";
 import type { Exit, Exits } from "../../../vm/vcpu.js";
+import type { FrontEndName, GuestName } from "../occupants.js";
 import type { System } from "../system.js";
 
-/** Runs the guest from its reset vector to its end, with the exits given. */
-export type RunGuest = (exits: Exits) => Actor<unknown>;
+/**
+ * Runs the guest from its reset vector to its end, with the exits given.
+ * @param args the guest's command line; absent: the one that the engine was given
+ */
+export type RunGuest = (exits: Exits, args?: readonly string[]) => Actor<unknown>;
 
 /** What a script needs of a system: the vCPU's side, whoever serves the rings. */
 export type Powered = Pick<System, "powerOn" | "machine" | "frontEnd" | "transport">;
@@ -14,6 +18,14 @@ export type Powered = Pick<System, "powerOn" | "machine" | "frontEnd" | "transpo
 export interface Script {
   /** The story in a line. */
   readonly about: string;
+  /** The one occupant of a seat that it can be played with, and what the others there lack. */
+  readonly only?: {
+    readonly seat: "guest" | "frontEnd";
+    readonly name: GuestName | FrontEndName;
+    readonly why: string;
+  };
+  /** When the connection ends the back-end ends, and is started again; without it nobody does that. */
+  readonly restarts?: boolean;
   run(system: Powered, runGuest: RunGuest): Actor;
 }
 
