@@ -83,8 +83,8 @@ A row holds when no boot was undecided and each phase did what is expected:
 while the ring was disabled), "never" is none, "masked" is a lower rate than row
 seed's in the same run, with disjoint intervals (row seed is run beside it). Hangs
 by other causes are counted apart. Of a pair that is in none of the rows nothing is
-expected, nor that the published pair hangs with --delay or another --guest,
---enable-at, --memory or --kick-count: its counts are shown.
+expected, nor that the published pair hangs with --delay, --no-event-idx or another
+--guest, --enable-at, --memory or --kick-count: its counts are shown.
 
 A trace is of the hang that is shown, in a run of its own; when nothing hung, of a
 boot of the last row.

@@ -1,4 +1,4 @@
-// vhostlab's explorer: a verdict over all interleavings of a first boot.
+// vhostlab's explorer: a verdict over all interleavings of a script.
 
 import type { ExploreResult, HangReport } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";

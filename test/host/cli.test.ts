@@ -60,6 +60,14 @@ describe("vhostlab hang", () => {
     expect(Math.max(...report.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
+  it("says in a narrow terminal what of a row is not as it is by default", async () => {
+    const options = ["--enable-at", "queue-enable", "--memory", "table", "--kick-count", "0", "--no-event-idx"];
+    const { data } = await runWith(published, ["hang", "--row", "fix", ...options], { columns: 80 });
+    expect(data.split("\n")[0]).toBe(
+      "fix  ovmf, qemu-8.2, rust-0.10, messages at queue-enable, memory table, kick count 0, EVENT_IDX not offered",
+    );
+  });
+
   it("--all: a row for each claim, in 80 columns, with what each of them shows", async () => {
     const { asked, runBoots } = recording();
     const { data } = await runWith({ runBoots }, ["hang", "--all"], { columns: 80 });
@@ -67,10 +75,7 @@ describe("vhostlab hang", () => {
       ALL_ROWS.map(({ scenario, cold = [] }) => ({ scenario, cold })),
     );
     const width = Math.max(...ALL_ROWS.map(({ id }) => id.length));
-    for (const { id, claim } of ALL_ROWS)
-      expect(data).toContain(`
-${id.padEnd(width)}  ${claim}
-`);
+    for (const { id, claim } of ALL_ROWS) expect(data).toContain(`\n${id.padEnd(width)}  ${claim}\n`);
     expect(data).toMatch(/^cold-table +ovmf, qemu-8.1, rust-0.10, memory table, new control plane$/m);
     expect(data).toMatch(/^delay +ovmf, qemu-8.1, rust-0.10, before-handle-event=1000us$/m);
     expect(data).toContain("masked is not safe");

@@ -1,14 +1,24 @@
 import { describe, expect, it } from "vitest";
 import { explore as exploreOn } from "../../../host/explore/explore.js";
-import { replay as replayOn } from "../../../host/explore/replay.js";
+import { replay } from "../../../host/explore/replay.js";
 import type { BackEndName, FrontEndName, GuestName } from "../../../host/scenario/occupants.js";
-import type { Cause, Effect } from "../../../host/scenario/outcome.js";
+import type { Cause, Effect, ExploreResult } from "../../../host/scenario/outcome.js";
 import { ROWS } from "../../../host/scenario/rows.js";
 import type { Scenario, ScriptName } from "../../../host/scenario/scenario.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 
 const explore = (scenario: Scenario) => exploreOn(nodePlatform, scenario);
-const replay = (schedule: string, times: number) => replayOn(nodePlatform, schedule, { threads: true, times });
+
+/** A schedule that hangs under the scheduler hangs each time on real threads, by the same cause. */
+async function hangsOnThreads(
+  { schedule, report: { cause, effect } }: ExploreResult["hangs"][number],
+  times: number,
+): Promise<void> {
+  const results = await replay(nodePlatform, schedule, { threads: true, times });
+  expect(results.map(({ outcome, report }) => `${outcome} ${report?.cause} ${report?.effect}`)).toEqual(
+    Array(times).fill(`hang ${cause} ${effect}`),
+  );
+}
 
 const cell = (
   script: ScriptName,
@@ -34,20 +44,14 @@ describe("scripts of the environment, every interleaving", () => {
   it("the fix of the front-end does not cover a toggle: the kick can come between ENABLE 0 and ENABLE 1", async () => {
     const { verdict, causes, hangs } = await explore(cell("toggle", "qemu-8.2", "rust-0.10"));
     expect({ verdict, causes }).toEqual({ verdict: "can", causes: ["kick-consumed-while-disabled"] });
-    const results = await replay(hangs[0]!.schedule, 20);
-    expect(results.map(({ outcome, report }) => `${outcome} ${report?.cause}`)).toEqual(
-      Array(20).fill("hang kick-consumed-while-disabled"),
-    );
+    await hangsOnThreads(hangs[0]!, 20);
   });
 
   // protocol.md 4.2, W6: a worker that finds its queue not ready returns, and nothing reports it.
   it("at a reboot behind 8.2 rust-0.10 hangs by another cause only: its worker has ended", async () => {
     const { verdict, causes, hangs } = await explore(cell("reboot", "qemu-8.2", "rust-0.10"));
     expect({ verdict, causes }).toEqual({ verdict: "can", causes: ["worker-died"] });
-    const results = await replay(hangs[0]!.schedule, 5);
-    expect(results.map(({ outcome, report }) => `${outcome} ${report?.cause}`)).toEqual(
-      Array(5).fill("hang worker-died"),
-    );
+    await hangsOnThreads(hangs[0]!, 5);
   });
 
   // protocol.md 2.7 and 6: a reset of cloud-hypervisor waits for no worker, so that one can look at a ring of which the
@@ -61,10 +65,7 @@ describe("scripts of the environment, every interleaving", () => {
       const { verdict, causes, hangs } = await explore(cell("reboot", "cloud-hypervisor", "rust-0.10", guest));
       expect({ verdict, causes }).toEqual({ verdict: "can", causes: [cause] });
       expect(hangs.map(({ report }) => report.effect)).toEqual([effect]);
-      const results = await replay(hangs[0]!.schedule, 5);
-      expect(results.map(({ outcome, report }) => `${outcome} ${report?.cause} ${report?.effect}`)).toEqual(
-        Array(5).fill(`hang ${cause} ${effect}`),
-      );
+      await hangsOnThreads(hangs[0]!, 5);
     },
   );
 
@@ -81,10 +82,7 @@ describe("scripts of the environment, every interleaving", () => {
     it("behind cloud-hypervisor c can end before that, and the next one goes on behind it", async () => {
       const { verdict, causes, hangs } = await explore(cell("reconnect", "cloud-hypervisor", "c"));
       expect({ verdict, causes }).toEqual({ verdict: "can", causes: ["request-skipped"] });
-      const results = await replay(hangs[0]!.schedule, 5);
-      expect(results.map(({ outcome, report }) => `${outcome} ${report?.cause}`)).toEqual(
-        Array(5).fill("hang request-skipped"),
-      );
+      await hangsOnThreads(hangs[0]!, 5);
     });
   });
 

@@ -19,16 +19,19 @@ const scenario = (script: ScriptName, eventIdx: boolean): Scenario => ({
   script,
 });
 
+const boot = (script: ScriptName, eventIdx: boolean) =>
+  lab.live({
+    scenario: scenario(script, eventIdx),
+    share: { kind: "memory" },
+    boots: 1,
+    guestArgs: [],
+    trace: true,
+    schedule: [],
+  });
+
 describe.each([true, false])("EVENT_IDX offered: %s", (eventIdx) => {
   it.each(SCRIPTS)("%s comes to its end; the ring's event words are used only where it is", async (script) => {
-    const life = await lab.live({
-      scenario: scenario(script, eventIdx),
-      share: { kind: "memory" },
-      boots: 1,
-      guestArgs: [],
-      trace: true,
-      schedule: [],
-    });
+    const life = await boot(script, eventIdx);
     expect(life).toMatchObject({ completed: 1, exitCode: 0, undecided: false });
     expect(life.hang).toBeUndefined();
     const words = new Set(life.events.filter(({ kind }) => kind === "op").map(({ name }) => name));
@@ -36,14 +39,7 @@ describe.each([true, false])("EVENT_IDX offered: %s", (eventIdx) => {
   });
 
   it("in two-queues both queues are served, and both interrupt", async () => {
-    const { events } = await lab.live({
-      scenario: scenario("two-queues", eventIdx),
-      share: { kind: "memory" },
-      boots: 1,
-      guestArgs: [],
-      trace: true,
-      schedule: [],
-    });
+    const { events } = await boot("two-queues", eventIdx);
     const names = events.map(({ name }) => name);
     for (const q of [0, 1]) {
       expect(names).toContain(`q${q}.serve`);
