@@ -34,6 +34,7 @@ const LOOK_MICROS = 100;
 /** The first message about a ring that is started. */
 const STARTS = /^SET_VRING_NUM /;
 const ENABLES = /^SET_VRING_ENABLE q(\d+) num=1$/;
+const STOPS = /^GET_VRING_BASE /;
 const DISABLES = /^SET_VRING_ENABLE q(\d+) num=0$/;
 
 /** As the front-end does it. */
@@ -98,15 +99,36 @@ export function kickWhileDisabled(): Order {
 }
 
 /**
+ * A ring is stopped as the guest's first kick comes: the kick, up to `most` microseconds, and GET_VRING_BASE.
+ * @param random gives numbers from 0 up to 1
+ */
+export function racingStop(random: () => number, most: number): Order {
+  let late: { readonly kick: Kick; readonly n: number } | undefined;
+  let kicked = false;
+  const deliverLate = (reach: Reach): void => {
+    if (late) deliver(late.kick, late.n, reach);
+    late = undefined;
+  };
+  return {
+    message(detail, reach) {
+      if (!STOPS.test(detail) || !late) return;
+      deliverLate(reach);
+      pause(random() * most);
+    },
+    kick(kick, n, reach) {
+      if (kicked) return deliver(kick, n, reach);
+      kicked = true;
+      late = { kick, n };
+    },
+    waits: deliverLate,
+  };
+}
+
+/**
  * The messages of a start and the guest's kick come at once: the kick somewhere among the messages, with pauses of up to
  * `most` microseconds between them. @param random gives numbers from 0 up to 1
  */
 export function racing(random: () => number, most: number): Order {
-  // Busy: shorter than what a sleep can be.
-  const pause = (): void => {
-    const end = performance.now() + (random() * most) / 1000;
-    while (performance.now() < end);
-  };
   return {
     message(detail, { machine }) {
       if (STARTS.test(detail)) machine.socket.hold();
@@ -116,12 +138,18 @@ export function racing(random: () => number, most: number): Order {
       let before = Math.floor(random() * (socket.held + 1));
       if (socket.held === 0) return deliver(kick, n, reach);
       socket.release(() => {
-        pause();
+        pause(random() * most);
         if (before-- === 0) deliver(kick, n, reach);
       });
     },
     waits: ({ machine }) => machine.socket.release(),
   };
+}
+
+/** Busy: shorter than what a sleep can be. */
+function pause(micros: number): void {
+  const end = performance.now() + micros / 1000;
+  while (performance.now() < end);
 }
 
 function deliver(kick: Kick, n: number, { say }: Reach): void {

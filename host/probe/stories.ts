@@ -2,7 +2,7 @@
 
 import type { ScriptName } from "../scenario/scenario.js";
 import type { SocketFrontEnd } from "./machine.js";
-import { asSent, kickOvertakes, kickWhileDisabled, type Order, racing } from "./order.js";
+import { asSent, kickOvertakes, kickWhileDisabled, type Order, racing, racingStop } from "./order.js";
 
 export type StoryGuest = "ovmf" | "shell";
 /** It sends FUSE_INIT and nothing else. */
@@ -94,6 +94,13 @@ export const STORIES = {
     script: "reboot",
     order: (random) => racing(random, RACE_MICROS),
     frontEnds: ["qemu-7.1", "qemu-8.1"], // who waits for the answer does not race
+    times: 5,
+  },
+  "stop-race": {
+    about: `stop and cont as the first request is on its way: its kick up to ${RACE_MICROS} us before GET_VRING_BASE`,
+    script: "resume",
+    order: (random) => racingStop(random, RACE_MICROS),
+    frontEnds: ENABLING.filter((name) => name !== "cloud-hypervisor"), // it sends no GET_VRING_BASE
     times: 5,
   },
 } as const satisfies Record<string, Story>;

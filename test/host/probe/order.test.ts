@@ -11,7 +11,7 @@ import { NativePerformer } from "../../../host/native/performer.js";
 import { NativeRam } from "../../../host/native/ram.js";
 import { NativeSocket } from "../../../host/native/socket.js";
 import { ProbedMachine } from "../../../host/probe/machine.js";
-import { kickOvertakes, type Order, racing, type Reach } from "../../../host/probe/order.js";
+import { kickOvertakes, type Order, racing, racingStop, type Reach } from "../../../host/probe/order.js";
 import { QUEUES } from "../../../host/scenario/system.js";
 
 const libc = await Libc.load();
@@ -98,5 +98,26 @@ describe("racing", () => {
     kick();
     expect(sent).toBe(before);
     expect(arrived()).toEqual(["SET_VRING_NUM", "SET_VRING_ENABLE"]);
+  });
+});
+
+describe("racingStop", () => {
+  it("keeps the first kick until GET_VRING_BASE is about to go, and no other", () => {
+    set(racingStop(() => 0, 0));
+    send(vringNum);
+    kick();
+    expect(log).toEqual([]);
+    send(request(vu.VHOST_USER_GET_VRING_BASE, { kind: "vringState", index: 1, num: 0 }));
+    expect(log).toEqual(["kick q1.kick"]);
+    kick();
+    expect(log).toEqual(["kick q1.kick", "kick q1.kick"]);
+  });
+
+  it("keeps it no longer than until the guest has looked in vain", () => {
+    const order = racingStop(() => 0, 0);
+    set(order);
+    kick();
+    order.waits(reach);
+    expect(log).toEqual(["kick q1.kick"]);
   });
 });
