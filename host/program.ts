@@ -8,6 +8,7 @@ import { addHang } from "./commands/hang.js";
 import { addOccupants } from "./commands/occupants.js";
 import { addProbe } from "./commands/probe.js";
 import { addReplay } from "./commands/replay.js";
+import { addScenarios } from "./commands/scenarios.js";
 import type { Engines } from "./engines.js";
 import { LabError, UserError } from "./errors.js";
 import { version } from "./package.js";
@@ -66,6 +67,7 @@ function createProgram(context: Context): Command {
   addProbe(program, context);
   addCompare(program, context);
   addOccupants(program, context);
+  addScenarios(program, context);
   return program;
 }
 

@@ -15,14 +15,14 @@ import { addTarget, targetOf } from "./back-end-target.js";
 const TRIALS = 10;
 const SEED = 1;
 /** Enough for one start; with two, a hang is found in fewer. */
-const EXECUTIONS = 2000;
+const SCHEDULES = 2000;
 
 interface CompareOptions {
   readonly model: BackEndName;
   readonly socket?: string;
   readonly trials: number;
   readonly seed: number;
-  readonly maxExecutions: number;
+  readonly maxSchedules: number;
   readonly json?: boolean;
 }
 
@@ -42,7 +42,7 @@ export function addCompare(program: Command, context: Context): void {
       .makeOptionMandatory(),
     new Option("--trials <n>", "so many connections a story").argParser(parseCount).default(TRIALS),
     new Option("--seed <n>", "of the random pauses").argParser(parseCount).default(SEED),
-    new Option("--max-executions <n>", "give a search up after so many").argParser(parseCount).default(EXECUTIONS),
+    new Option("--max-schedules <n>", "give a search up after so many").argParser(parseCount).default(SCHEDULES),
     jsonOption(),
   )
     .addHelpText(
@@ -60,7 +60,7 @@ Example:
 }
 
 async function run(target: Target, options: CompareOptions, { engines, output }: Context): Promise<number> {
-  const { model, trials, seed, maxExecutions, json } = options;
+  const { model, trials, seed, maxSchedules, json } = options;
   const progress = lineProgress(output);
   const probing = {
     stories: COMPARED_STORIES,
@@ -74,7 +74,7 @@ async function run(target: Target, options: CompareOptions, { engines, output }:
     const { backEnd, scenarios } = await engines.probe(target, probing);
     const rows = await compare(model, scenarios, (scenario) => {
       progress.update(`exploring ${scenario.script}, ${scenario.frontEnd}`);
-      return engines.explore(scenario, { maxExecutions });
+      return engines.explore(scenario, { maxSchedules });
     });
     output.data(json ? jsonDocument({ backEnd, model, rows }) : table(rows, output));
     return rows.length > 0 && rows.every(({ agreement }) => agreement !== "contradicts") ? 0 : 1;
