@@ -130,6 +130,13 @@ function parseDelay(text: string): Delay {
   return { point, micros };
 }
 
+/** The number of a queue. */
+export function parseIndex(text: string): number {
+  const index = Number(text);
+  if (!/^\d+$/.test(text) || index > 255) throw new InvalidArgumentError("A whole number from 0 to 255 is wanted.");
+  return index;
+}
+
 /** A whole number from 1. */
 export function parseCount(text: string): number {
   const count = Number(text);

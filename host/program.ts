@@ -2,9 +2,11 @@
 
 import { Command, CommanderError } from "commander";
 import { addBoot } from "./commands/boot.js";
+import { addCompare } from "./commands/compare.js";
 import { addExplore } from "./commands/explore.js";
 import { addHang } from "./commands/hang.js";
 import { addOccupants } from "./commands/occupants.js";
+import { addProbe } from "./commands/probe.js";
 import { addReplay } from "./commands/replay.js";
 import { addScenarios } from "./commands/scenarios.js";
 import type { Engines } from "./engines.js";
@@ -62,6 +64,8 @@ function createProgram(context: Context): Command {
   addBoot(program, context);
   addExplore(program, context);
   addReplay(program, context);
+  addProbe(program, context);
+  addCompare(program, context);
   addOccupants(program, context);
   addScenarios(program, context);
   return program;

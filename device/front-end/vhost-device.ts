@@ -2,7 +2,7 @@
 
 import type { Irqfd } from "../../vm/irq.js";
 import type { GuestMemory } from "../../vm/memory.js";
-import type { EventFd } from "../../vm/sync/eventfd.js";
+import type { EventCounter } from "../../vm/sync/eventfd.js";
 import type { Actor } from "../../vm/sync/op.js";
 import type { Note } from "../../vm/sync/trace.js";
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_VERSION_1, VIRTIO_ID_FS } from "../spec/virtio.js";
@@ -16,7 +16,7 @@ import type { Features, VirtioDevice, VirtioTransport } from "./virtio-device.js
 /** An eventfd with its descriptor number. */
 export interface Notifier {
   readonly fd: number;
-  readonly eventfd: EventFd;
+  readonly eventfd: EventCounter;
 }
 
 /** The eventfds of one queue. */

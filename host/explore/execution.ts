@@ -1,6 +1,7 @@
 // One execution of a system under a scheduler: the same actors as on threads, their ops performed one at a time, in one
 // thread, in an order that somebody chooses. And the state in which it is, as an exact key.
 
+import { BackEndError } from "../../device/front-end/vhost-device.js";
 import { MemoryBacking } from "../../device/fuse/backing/memory.js";
 import type { RingExports } from "../../device/virtqueue.js";
 import { loadLe } from "../../vm/bus.js";
@@ -173,14 +174,19 @@ export class Execution {
     return key.join();
   }
 
-  #vcpu(): Actor {
+  *#vcpu(): Actor {
     const quiet = { stdout() {}, stderr() {} };
     const { guest, memory, scenario } = this.world;
-    return SCRIPT[scenario.script].run(this.system, function* (exits, args = []) {
-      const exitCode = yield* runExploredGuest(guest, memory, exits, args, quiet);
-      // Nothing may be called answered that was not.
-      if (exitCode !== 0) throw new LabError(`a boot that does not hang fails: the guest's exit code is ${exitCode}`);
-    });
+    // Nothing may be called answered that was not.
+    const fails = (why: string) => new LabError(`a boot that does not hang fails: ${why}`);
+    try {
+      yield* SCRIPT[scenario.script].run(this.system, function* (exits, args = []) {
+        const exitCode = yield* runExploredGuest(guest, memory, exits, args, quiet);
+        if (exitCode !== 0) throw fails(`the guest's exit code is ${exitCode}`);
+      });
+    } catch (error) {
+      throw error instanceof BackEndError ? fails(error.message) : error;
+    }
   }
 
   /** Local code up to the next op. A loop actor whose round is over begins another, with nothing left of the last. */

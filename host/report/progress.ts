@@ -30,6 +30,11 @@ export function exploreProgress(output: Output, what: "states" | "schedules"): P
   return bar(output, "exploring {said}", 1, (met: number) => ({ value: 0, said: `${met} ${what}` }));
 }
 
+/** What is being done, in words. */
+export function lineProgress(output: Output): Progress<string> {
+  return bar(output, "{said}", 1, (said: string) => ({ value: 0, said }));
+}
+
 function bar<P>(
   output: Output,
   format: string,

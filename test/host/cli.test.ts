@@ -13,7 +13,7 @@ import { OCCUPANTS } from "../../host/scenario/occupants.js";
 import type { PhaseRow } from "../../host/report/phase-row.js";
 import { ALL_ROWS, type Row, SEED } from "../../host/scenario/rows.js";
 import { SCRIPTS, type Scenario } from "../../host/scenario/scenario.js";
-import { CLEAN, EXPLORED, hangingAsPublished, REPORT, runWith } from "./fakes.js";
+import { CLEAN, EXPLORED, hangingAsPublished, PROBED, REPORT, runWith } from "./fakes.js";
 import { SEED_HANG } from "./report/events.js";
 
 const LIMITS: BootsLimits = { boots: 500, enough: 20 };
@@ -465,7 +465,7 @@ describe("what goes wrong", () => {
 });
 
 describe("help", () => {
-  it.each([[[]], [["hang"]], [["boot"]], [["explore"]], [["replay"]], [["occupants"]]])(
+  it.each([[[]], [["hang"]], [["boot"]], [["explore"]], [["replay"]], [["probe"]], [["compare"]], [["occupants"]]])(
     "of %o has an example that runs",
     async (command) => {
       const { exitCode, data } = await runWith({}, [...command, "--help"]);
@@ -477,6 +477,7 @@ describe("help", () => {
         bootOnce: async () => 0,
         explore: async () => EXPLORED,
         replay: async (_schedule, { times }) => Array(times).fill({ outcome: "answered", events: SEED_HANG }),
+        probe: async () => PROBED,
       };
       expect((await runWith(engines, example!)).exitCode).toBe(0);
     },

@@ -3,6 +3,7 @@
 import pc from "picocolors";
 import type { Engines } from "../../host/engines.js";
 import { run } from "../../host/program.js";
+import type { ProbeResult } from "../../host/probe/result.js";
 import type { Output } from "../../host/report/output.js";
 import type { BootsResult, ExploreResult, HangReport, PhaseCount } from "../../host/scenario/outcome.js";
 import { SEED_HANG } from "./report/events.js";
@@ -52,6 +53,29 @@ export const EXPLORED: ExploreResult = {
   hangs: [{ schedule: "ovmf:qemu-8.1:rust-0.10:driver-ok/v12c3w1", report: REPORT }],
 };
 
+/** A back-end that answers everything. */
+export const PROBED: ProbeResult = {
+  backEnd: "/run/back-end.sock",
+  scenarios: [
+    {
+      id: "first/qemu-8.1",
+      story: "first",
+      frontEnd: "qemu-8.1",
+      trials: 20,
+      answered: 20,
+      slow: 0,
+      lost: 0,
+      wedged: 0,
+      broken: 0,
+      rate: 0,
+      ci95: [0, 0.16],
+    },
+  ],
+  conformance: [
+    { id: "features-reply", rule: "Get the features bitmask.", section: "GET_FEATURES", verdict: "PASS", seen: "" },
+  ],
+};
+
 const notFaked = async (): Promise<never> => {
   throw new Error("an engine that this test does not expect to be used");
 };
@@ -76,7 +100,14 @@ export async function runWith(
     colors: pc.createColors(colors),
     progress: undefined,
   };
-  const all: Engines = { runBoots: notFaked, bootOnce: notFaked, explore: notFaked, replay: notFaked, ...engines };
+  const all: Engines = {
+    runBoots: notFaked,
+    bootOnce: notFaked,
+    explore: notFaked,
+    replay: notFaked,
+    probe: notFaked,
+    ...engines,
+  };
   const exitCode = await run(argv, all, output, input);
   const text = (chunks: readonly Uint8Array[]): string => Buffer.concat(chunks).toString();
   return { exitCode, data: text(written.data), talk: text(written.talk) };
