@@ -22,16 +22,17 @@ const DEVICE = ["front-end", "back-end", "fuse", "vhost-user", "virtqueue", "spe
 const FLOORS: Readonly<Record<string, readonly string[]>> = {
   "vm/spec": [],
   "vm/sync": [],
+  "vm/wasm": [],
   "vm/pci": VM,
   vm: VM,
   "device/spec": [],
-  "device/ring": ["device/spec"],
+  "device/ring": ["device/spec", "vm/wasm"],
   "device/virtqueue": ["device/spec", ...VM],
   "device/vhost-user": ["device/spec", ...VM],
   "device/front-end": ["device/vhost-user", "device/virtqueue", "device/spec", ...VM],
   "device/back-end": ["device/vhost-user", "device/virtqueue", "device/fuse", "device/spec", ...VM],
   "device/fuse": ["device/spec"],
-  "guest-fw": SPEC,
+  "guest-fw": [...SPEC, "vm/wasm"],
   host: [...DEVICE, ...VM],
   dist: [],
   test: ["host", "dist", ...DEVICE, ...VM],
@@ -54,7 +55,7 @@ const WORDS: readonly { readonly word: RegExp; readonly from: readonly string[] 
 ];
 
 /** Compiled by asc. */
-const ASSEMBLYSCRIPT = ["device/ring", "guest-fw"];
+const ASSEMBLYSCRIPT = ["device/ring", "guest-fw", "vm/wasm"];
 
 /** What a file that both compilers take may consist of, line by line outside of functions and enums. */
 const PORTABLE_LINE = /^(export const enum \w+ \{|export const \w+ = .+;|export function \w+\(.*|\s.*|\}|)$/;

@@ -72,9 +72,13 @@ export class Virtqueue {
   avail: usize;
   used: usize;
   size: u32;
-  /** 1 when VIRTIO_F_EVENT_IDX is negotiated. */
+  /** 1 when VIRTIO_F_EVENT_IDX, VIRTIO_F_IN_ORDER is negotiated. */
   eventIdx: u32;
-  /** Free list, last in, first out: while one request is in flight at a time, its head is the same each time. */
+  inOrder: u32;
+  /**
+   * Free list, last in, first out: while one request is in flight at a time, its head is the same each time. In order it
+   * is one circle for good: freeCount descriptors from freeHead on are free, the others in flight, oldest first.
+   */
   freeHead: u32;
   freeCount: u32;
   inFlight: u32;
@@ -85,6 +89,10 @@ export class Virtqueue {
   /** used.idx as last polled, and the next element to reap. */
   usedIdx: u32;
   reapIdx: u32;
+  /** In order: 1 while the used element last read stands for further chains, and what it says. */
+  inBatch: u32;
+  batchHead: u32;
+  batchLen: u32;
   /** Of the chain that `reap` returned: bytes that the device wrote. */
   reapedLen: u32;
 
@@ -92,7 +100,7 @@ export class Virtqueue {
    * Lays a queue of `size` entries (a power of two) out at `rings`, page-aligned and of virtqRingBytes, and zeroes it;
    * 2.7.10.1: "The driver MUST initialize flags in the used ring to 0 when allocating the used ring."
    */
-  init(rings: usize, size: u32, eventIdx: bool): void {
+  init(rings: usize, size: u32, eventIdx: bool, inOrder: bool = false): void {
     memory.fill(changetype<usize>(this), 0, virtqPrivateBytes(size));
     memory.fill(rings, 0, virtqRingBytes(size));
     this.desc = rings;
@@ -100,8 +108,11 @@ export class Virtqueue {
     this.used = rings + pages(virtqDescBytes(size) + virtqAvailBytes(size));
     this.size = size;
     this.eventIdx = eventIdx;
+    this.inOrder = inOrder;
     this.freeCount = size;
-    for (let i: u32 = 0; i < size; i++) this.entry(i).next = i + 1;
+    // 2.7.5 with IN_ORDER: "driver MUST set next to 0 for the last descriptor in the table (where x = queue_size - 1) and
+    // to x + 1 for the rest of the descriptors."
+    for (let i: u32 = 0; i < size; i++) this.entry(i).next = (i + 1) & (size - 1);
   }
 
   @inline
@@ -110,6 +121,7 @@ export class Virtqueue {
   }
 
   /** 2.7.13.1: places `count` buffers into free descriptors and offers the chain. Returns its head, or VIRTQ_NONE. */
+  @inline
   add(buffers: usize, count: u32): i32 {
     if (count == 0 || count > this.freeCount) return VIRTQ_NONE;
     const head = this.freeHead;
@@ -126,6 +138,7 @@ export class Virtqueue {
    * 2.7.5.3: the same through one descriptor with VIRTQ_DESC_F_INDIRECT (to be negotiated). The array itself becomes
    * the table: 16-byte aligned, and the device's until the chain comes back.
    */
+  @inline
   addIndirect(buffers: usize, count: u32): i32 {
     // 2.7.5.3.1: "A driver MUST NOT create a descriptor chain longer than the Queue Size of the device."
     if (count == 0 || count > this.size || this.freeCount == 0) return VIRTQ_NONE;
@@ -145,6 +158,7 @@ export class Virtqueue {
   }
 
   /** 2.7.13.2: the head goes into the next avail ring entry; the device sees it at the next publish. */
+  @inline
   private offer(head: u32, descriptors: u32, writable: u64): void {
     const entry = this.entry(head);
     entry.descriptors = descriptors;
@@ -160,6 +174,7 @@ export class Virtqueue {
    * 2.7.13.3.1: "The driver MUST perform a suitable memory barrier before the idx update, to ensure the device sees
    * the most up-to-date copy." The store is sequentially consistent: it is that barrier.
    */
+  @inline
   publish(): void {
     this.availIdx = this.nextIdx;
     storeIndex(this.avail + VirtqAvail.IDX, this.availIdx);
@@ -170,6 +185,7 @@ export class Virtqueue {
    * 2.7.13.4.1: "The driver MUST perform a suitable memory barrier before reading flags or avail_event, to avoid missing
    * a notification." The load after publish's store, both sequentially consistent, is ordered so.
    */
+  @inline
   kickPrepare(): bool {
     const old = this.kickedIdx;
     this.kickedIdx = this.availIdx;
@@ -178,6 +194,7 @@ export class Virtqueue {
   }
 
   /** Looks at used.idx. Returns how many elements are pending. */
+  @inline
   poll(): u32 {
     this.usedIdx = loadIndex(this.used + VirtqUsed.IDX);
     return (this.usedIdx - this.reapIdx) & 0xffff;
@@ -187,29 +204,51 @@ export class Virtqueue {
    * Takes the next element that the last poll saw. Returns the chain's head, its descriptors free again and its used
    * length in reapedLen, or VIRTQ_NONE, or VIRTQ_USED_BAD_*; then nothing has been taken.
    */
+  @inline
   reap(): i32 {
     const pending = (this.usedIdx - this.reapIdx) & 0xffff;
     if (pending == 0) return VIRTQ_NONE;
     if (pending > this.inFlight) return VIRTQ_USED_BAD_IDX;
-    const element = this.used + (this.reapIdx & (this.size - 1)) * VirtqUsedElem.SIZEOF;
-    const head = load<u32>(element, VirtqUsed.RING + VirtqUsedElem.ID);
-    const len = load<u32>(element, VirtqUsed.RING + VirtqUsedElem.LEN);
-    if (head >= this.size || this.entry(head).descriptors == 0) return VIRTQ_USED_BAD_ID;
-    if ((len as u64) > this.entry(head).writable) return VIRTQ_USED_BAD_LEN;
+    let id = this.batchHead;
+    let len = this.batchLen;
+    if (!this.inBatch) {
+      const element = this.used + (this.reapIdx & (this.size - 1)) * VirtqUsedElem.SIZEOF;
+      id = load<u32>(element, VirtqUsed.RING + VirtqUsedElem.ID);
+      len = load<u32>(element, VirtqUsed.RING + VirtqUsedElem.LEN);
+      if (id >= this.size || this.entry(id).descriptors == 0) return VIRTQ_USED_BAD_ID;
+    }
+    // 2.7.9: the element's id is that of "the last buffer in the batch", which ends where used.idx does or before.
+    const head = this.inOrder ? (this.freeHead + this.freeCount) & (this.size - 1) : id;
+    const writable = this.entry(head).writable;
+    if (head == id) {
+      if ((len as u64) > writable) return VIRTQ_USED_BAD_LEN;
+      this.reapedLen = len;
+      this.inBatch = 0;
+    } else {
+      if (pending == 1) return VIRTQ_USED_BAD_ID;
+      // "The skipped buffers (for which no used ring entry was written) are assumed to have been used (read or written)
+      // by the device completely."
+      this.reapedLen = min(writable, u32.MAX_VALUE as u64) as u32;
+      this.inBatch = 1;
+      this.batchHead = id;
+      this.batchLen = len;
+    }
     this.release(head);
     this.reapIdx = (this.reapIdx + 1) & 0xffff;
-    this.reapedLen = len;
     return head;
   }
 
-  /** Puts a chain back in front of the free list, in its own order. */
+  /** Puts a chain back in front of the free list, in its own order; in order it is where it belongs. */
+  @inline
   private release(head: u32): void {
     const descriptors = this.entry(head).descriptors;
-    let last = head;
-    for (let i: u32 = 1; i < descriptors; i++) last = this.entry(last).next;
-    this.entry(last).next = this.freeHead;
+    if (!this.inOrder) {
+      let last = head;
+      for (let i: u32 = 1; i < descriptors; i++) last = this.entry(last).next;
+      this.entry(last).next = this.freeHead;
+      this.freeHead = head;
+    }
     this.entry(head).descriptors = 0;
-    this.freeHead = head;
     this.freeCount += descriptors;
     this.inFlight--;
   }
@@ -240,6 +279,7 @@ function link(buffer: usize, desc: usize, more: bool, next: u32): void {
   store<u16>(desc, more ? (next as u16) : 0, VirtqDesc.NEXT);
 }
 
+@inline
 function writableBytes(buffers: usize, count: u32): u64 {
   let bytes: u64 = 0;
   for (let i: u32 = 0; i < count; i++) {

@@ -1,0 +1,216 @@
+// A run over many chains in one call: what a device does that reads what the driver sends and returns it (a network
+// device's transmit queue). Made of the same judgements as the steps; between two runs nothing is kept here either.
+
+import {
+  VIRTQ_AVAIL_F_NO_INTERRUPT,
+  VIRTQ_CHAIN_INDIRECT,
+  VIRTQ_CHAIN_LAST,
+  VIRTQ_CHAIN_MORE,
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_NOTIFY_EVENT,
+  VIRTQ_NOTIFY_NEVER,
+
+  VIRTQ_REFUSED_AVAIL_IDX,
+  VIRTQ_REFUSED_HEAD,
+  VIRTQ_REFUSED_NEXT,
+  VIRTQ_RUN_DONE,
+  VIRTQ_RUN_ELSEWHERE,
+  VIRTQ_RUN_IDLE,
+  VIRTQ_RUN_NOTIFY,
+  VIRTQ_WALK_COUNT,
+  VIRTQ_WALK_IN_TABLE,
+  VIRTQ_WALK_INDIRECT_DESC,
+  VirtqDesc,
+  VirtqUsed,
+  virtqAvailIdxValid,
+  vringNeedEvent,
+} from "../spec/virtq";
+import { copy } from "../../vm/wasm/copy";
+import { pause } from "../../vm/wasm/pause";
+import { availHead, availIdx } from "./avail";
+import { afterBuffer, judgeBuffer, judgeIndirect } from "./chain";
+import { availFlags, usedEvent } from "./notify";
+import { usedFill, usedPublish } from "./used";
+
+/** Where a run ended: the next avail entry to take, the used index as published, and the sum described at `consume`. */
+export let ranAvail: u32 = 0;
+export let ranUsed: u32 = 0;
+export let ranSum: u32 = 0;
+
+/** No place in the run's region: no offset, since buffers are not empty. */
+const ELSEWHERE: usize = usize.MAX_VALUE;
+
+/** The offset of the `len` bytes at gpa `addr`, if all of them lie in the region. */
+@inline
+function offsetOf(addr: u64, len: u32, gpa: u64, bytes: u64, offset: usize): usize {
+  const at = addr - gpa;
+  return at < bytes && len as u64 <= bytes - at ? offset + (at as usize) : ELSEWHERE;
+}
+
+/**
+ * Takes at most `most` chains, copies their readable bytes, up to `room` a chain, to `sink`, and returns them unwritten.
+ * With room for it, the 32-bit word that each chain begins with is added up.
+ *
+ * @param features VIRTQ_WALK_INDIRECT_DESC or 0
+ * @param inOrder VIRTIO_F_IN_ORDER is negotiated
+ * @param regionLo,regionHi,bytes,offset the one region of guest RAM in which buffers are looked for
+ * @param batch used elements are published when nothing is left to take, or this many wait
+ * @param looks how often an empty ring is looked at before the run ends
+ * @param patience turns of the pause between two looks, for each chain of the burst before it: whoever was served a long
+ *   burst is given the time to make the next one as long, and a lone request is looked for at once
+ * @returns VIRTQ_RUN_*, or the refusal of the chain at ranAvail
+ */
+export function consume(
+  desc: usize,
+  avail: usize,
+  used: usize,
+  size: u32,
+  features: u32,
+  inOrder: bool,
+  notify: u32,
+  regionLo: u32,
+  regionHi: u32,
+  bytes: u32,
+  offset: usize,
+  sink: usize,
+  room: u32,
+  nextAvail: u32,
+  nextUsed: u32,
+  most: u32,
+  batch: u32,
+  looks: u32,
+  patience: u32,
+): u32 {
+  const gpa = ((regionHi as u64) << 32) | (regionLo as u64);
+  let seen = nextAvail; // avail.idx as last loaded
+  let published = nextUsed;
+  let head: u32 = 0;
+  let sum: u32 = 0;
+  let burst: u32 = 0;
+  let vain: u32 = 0;
+  let ended: u32 = VIRTQ_RUN_DONE;
+
+  while (most > 0) {
+    if (nextAvail == seen) {
+      seen = availIdx(avail);
+      const taken = (nextUsed - published) & 0xffff;
+      if (!virtqAvailIdxValid(seen, nextAvail - taken, size)) {
+        ended = VIRTQ_REFUSED_AVAIL_IDX;
+        break;
+      }
+      if (nextAvail == seen) {
+        if (taken > 0) {
+          if (publish(avail, used, size, inOrder, notify, published, nextUsed, head)) ended = VIRTQ_RUN_NOTIFY;
+          published = nextUsed;
+          if (ended != VIRTQ_RUN_DONE) break;
+        } else if (vain == looks) {
+          ended = VIRTQ_RUN_IDLE;
+          break;
+        } else vain++;
+        pause(used + VirtqUsed.IDX, burst * patience);
+        burst >>= 1;
+        continue;
+      }
+      burst += (seen - nextAvail) & 0xffff;
+      if (burst > size) burst = size;
+      vain = 0;
+    }
+
+    head = availHead(avail, size, nextAvail);
+    let table = desc;
+    let entries = size;
+    let index = head;
+    let state = features;
+    let total: f64 = 0;
+    let filled: u32 = 0;
+    let judged: u32;
+    do {
+      if (index >= entries) {
+        judged = (state & VIRTQ_WALK_COUNT) == 0 ? VIRTQ_REFUSED_HEAD : VIRTQ_REFUSED_NEXT;
+        break;
+      }
+      const descriptor = table + (index as usize) * VirtqDesc.SIZEOF;
+      const addr = load<u64>(descriptor, VirtqDesc.ADDR);
+      const len = load<u32>(descriptor, VirtqDesc.LEN);
+      const flags: u32 = load<u16>(descriptor, VirtqDesc.FLAGS);
+      index = load<u16>(descriptor, VirtqDesc.NEXT);
+
+      if (flags & VIRTQ_DESC_F_INDIRECT) {
+        judged = judgeIndirect(len, flags, size, state);
+        if (judged != VIRTQ_CHAIN_INDIRECT) break;
+        table = offsetOf(addr, len, gpa, bytes, offset);
+        if (table == ELSEWHERE) {
+          judged = VIRTQ_RUN_ELSEWHERE;
+          break;
+        }
+        entries = len / VirtqDesc.SIZEOF;
+        index = 0;
+        state |= VIRTQ_WALK_IN_TABLE;
+        continue;
+      }
+      total += len as f64;
+      judged = judgeBuffer(len, flags, size, state, total);
+      if (judged != VIRTQ_CHAIN_LAST && judged != VIRTQ_CHAIN_MORE) break;
+      state = afterBuffer(flags, state);
+      const buffer = offsetOf(addr, len, gpa, bytes, offset);
+      if (buffer == ELSEWHERE) {
+        judged = VIRTQ_RUN_ELSEWHERE;
+        break;
+      }
+      if (filled < room && !(flags & VIRTQ_DESC_F_WRITE)) {
+        const part = min(len, room - filled);
+        copy(sink + filled, buffer, part);
+        filled += part;
+      }
+    } while (judged != VIRTQ_CHAIN_LAST);
+    if (judged != VIRTQ_CHAIN_LAST) {
+      ended = judged;
+      break;
+    }
+
+    if (filled >= 4) sum += load<u32>(sink);
+    if (!inOrder) usedFill(used, size, nextUsed, head, 0);
+    nextAvail = (nextAvail + 1) & 0xffff;
+    nextUsed = (nextUsed + 1) & 0xffff;
+    most--;
+    if (((nextUsed - published) & 0xffff) >= batch) {
+      const call = publish(avail, used, size, inOrder, notify, published, nextUsed, head);
+      published = nextUsed;
+      if (call) {
+        ended = VIRTQ_RUN_NOTIFY;
+        break;
+      }
+    }
+  }
+
+  if (published != nextUsed && publish(avail, used, size, inOrder, notify, published, nextUsed, head)) {
+    // A refusal outlasts the notification: the next run meets it again.
+    ended = VIRTQ_RUN_NOTIFY;
+  }
+  ranAvail = nextAvail;
+  ranUsed = nextUsed;
+  ranSum = sum;
+  return ended;
+}
+
+/** Returns the chains between two used indices, `head` the last of them. @returns whether the driver wants to be told */
+@inline
+function publish(
+  avail: usize,
+  used: usize,
+  size: u32,
+  inOrder: bool,
+  notify: u32,
+  from: u32,
+  to: u32,
+  head: u32,
+): bool {
+  // 2.7.9: "only writing out a single used ring entry with the id corresponding to the head entry of the descriptor
+  // chain describing the last buffer in the batch", in the place of the first.
+  if (inOrder) usedFill(used, size, from, head, 0);
+  usedPublish(used, to);
+  if (notify == VIRTQ_NOTIFY_NEVER) return false;
+  if (notify == VIRTQ_NOTIFY_EVENT) return vringNeedEvent(usedEvent(avail, size), to, from);
+  return !(availFlags(avail) & VIRTQ_AVAIL_F_NO_INTERRUPT);
+}

@@ -1,0 +1,138 @@
+// A driver at full speed, as pktgen is one: requests that carry data to the device, many in one call. In driver.wasm
+// only. A stream is a struct in guest memory, as its queue is.
+//
+// The buffers belong to a place, not to the head that a request gets, and the places are used in turn: each request
+// writes its descriptors anew, as a driver of real requests has to.
+
+import { VIRTQ_NOTIFY_NEVER, VIRTQ_RUN_DONE, VIRTQ_RUN_IDLE, VIRTQ_RUN_NOTIFY, VirtqAvail, VirtqDesc } from "../../device/spec/virtq";
+import { RAM_BASE } from "../../vm/spec/board";
+import { copy } from "../../vm/wasm/copy";
+import { pause } from "../../vm/wasm/pause";
+import { Virtqueue } from "./virtq";
+
+/** Bytes of a stream over a queue of `size` entries: this struct, the place of each head, the free places. */
+export function streamBytes(size: u32): usize {
+  return offsetof<Stream>() + 2 * size * sizeof<u32>();
+}
+
+@unmanaged
+export class Stream {
+  queue: Virtqueue;
+  /** By place: `chain` descriptors to be offered, and behind them nothing. */
+  requests: usize;
+  chain: u32;
+  indirect: bool;
+  /** Chains a publication, and chains in flight at most. */
+  batch: u32;
+  outstanding: u32;
+  /** Bytes that each request carries, from `source`; the first word is the request's number. 0: its buffers stay unread. */
+  payload: u32;
+  source: usize;
+  notify: u32;
+  /** Requests so far; both wrap at 2^32. */
+  submitted: u32;
+  returned: u32;
+  /** Free places, first in, first out: the next to be taken and the next to be put back. */
+  takeAt: u32;
+  putAt: u32;
+
+  init(
+    queue: usize,
+    requests: usize,
+    chain: u32,
+    indirect: bool,
+    batch: u32,
+    outstanding: u32,
+    payload: u32,
+    source: usize,
+    notify: u32,
+  ): void {
+    this.queue = changetype<Virtqueue>(queue);
+    this.requests = requests;
+    this.chain = chain;
+    this.indirect = indirect;
+    this.batch = batch;
+    this.outstanding = outstanding;
+    this.payload = payload;
+    this.source = source;
+    this.notify = notify;
+    this.submitted = this.returned = this.takeAt = this.putAt = 0;
+    for (let place: u32 = 0; place < this.queue.size; place++) store<u32>(this.free(place), place);
+  }
+
+  @inline
+  private placeOf(head: u32): usize {
+    return changetype<usize>(this) + offsetof<Stream>() + head * sizeof<u32>();
+  }
+
+  @inline
+  private free(at: u32): usize {
+    return this.placeOf(this.queue.size + (at & (this.queue.size - 1)));
+  }
+
+  /**
+   * Submits and reaps until `target` requests have come back.
+   * @param looks how often used.idx is looked at in vain before the run ends
+   * @param patience turns of the pause between two looks, for each chain that came back in the burst before it
+   * @returns VIRTQ_RUN_*, or VIRTQ_USED_BAD_* for a device that wrote nonsense
+   */
+  run(target: u32, looks: u32, patience: u32): i32 {
+    const queue = this.queue;
+    const perChain = this.indirect ? 1 : this.chain;
+    let burst: u32 = 0;
+    let vain: u32 = 0;
+    while (this.returned != target) {
+      const want = min(this.batch, target - this.submitted);
+      const room = queue.inFlight + want <= this.outstanding && want * perChain <= queue.freeCount;
+      if (want > 0 && room) {
+        for (let i: u32 = 0; i < want; i++) this.submit();
+        queue.publish();
+        if (this.notify != VIRTQ_NOTIFY_NEVER && queue.kickPrepare()) return VIRTQ_RUN_NOTIFY;
+        // Looking at used.idx takes its line away from the device: only when half of what may be in flight is.
+        if (queue.inFlight * 2 < this.outstanding) continue;
+      }
+      const pending = queue.poll();
+      if (pending == 0) {
+        if (want > 0 && room) continue;
+        if (vain == looks) return VIRTQ_RUN_IDLE;
+        vain++;
+        pause(queue.avail + VirtqAvail.IDX, burst * patience);
+        burst >>= 1;
+        continue;
+      }
+      burst = pending;
+      vain = 0;
+      for (let i: u32 = 0; i < pending; i++) {
+        const head = queue.reap();
+        if (head < 0) return head;
+        store<u32>(this.free(this.putAt++), load<u32>(this.placeOf(head)));
+        this.returned++;
+      }
+    }
+    return VIRTQ_RUN_DONE;
+  }
+
+  /** Offers the next request. The caller knows that it fits. */
+  @inline
+  private submit(): void {
+    const place = load<u32>(this.free(this.takeAt++));
+    const buffers = this.requests + place * this.chain * VirtqDesc.SIZEOF;
+    if (this.payload > 0) this.fill(buffers);
+    const head = this.indirect ? this.queue.addIndirect(buffers, this.chain) : this.queue.add(buffers, this.chain);
+    store<u32>(this.placeOf(head), place);
+    this.submitted++;
+  }
+
+  /** Copies the payload into the buffers of a chain, which have room for it. */
+  @inline
+  private fill(buffers: usize): void {
+    let at: u32 = 0;
+    for (let i: u32 = 0; at < this.payload; i++) {
+      const len = load<u32>(buffers + i * VirtqDesc.SIZEOF, VirtqDesc.LEN);
+      const to = (load<u64>(buffers + i * VirtqDesc.SIZEOF, VirtqDesc.ADDR) - (RAM_BASE as u64)) as usize;
+      copy(to, this.source + at, len);
+      if (i == 0) store<u32>(to, this.submitted);
+      at += len;
+    }
+  }
+}
