@@ -74,19 +74,19 @@ export function chainStep(table: usize, entries: u32, index: u32, size: u32, sta
   }
   walkTotal = total + (len as f64);
   walkState = afterBuffer(flags, state);
-  return judgeBuffer(len, flags, size, state, walkTotal);
+  return judgeBuffer(len, flags, size, state, walkTotal > MAX_TOTAL);
 }
 
-/** VIRTQ_CHAIN_LAST or VIRTQ_CHAIN_MORE, or why the buffer is refused. `total` includes its bytes. */
+/** VIRTQ_CHAIN_LAST or VIRTQ_CHAIN_MORE, or why the buffer is refused. `long`: the chain has more than 2^32 bytes. */
 @inline
-export function judgeBuffer(len: u32, flags: u32, size: u32, state: u32, total: f64): u32 {
+export function judgeBuffer(len: u32, flags: u32, size: u32, state: u32, long: bool): u32 {
   if ((state & VIRTQ_WALK_COUNT) == size) return VIRTQ_REFUSED_CHAIN_LENGTH;
   if (len == 0) return VIRTQ_REFUSED_ZERO_LENGTH;
   // 2.7.4.2: "The driver MUST place any device-writable descriptor elements after any device-readable descriptor
   // elements."
   if (state & VIRTQ_WALK_WRITABLE && !(flags & VIRTQ_DESC_F_WRITE)) return VIRTQ_REFUSED_ORDER;
   // 2.7.5.2: "Drivers MUST NOT add a descriptor chain longer than 2^32 bytes in total"
-  if (total > MAX_TOTAL) return VIRTQ_REFUSED_TOTAL_LENGTH;
+  if (long) return VIRTQ_REFUSED_TOTAL_LENGTH;
   return flags & VIRTQ_DESC_F_NEXT ? VIRTQ_CHAIN_MORE : VIRTQ_CHAIN_LAST;
 }
 

@@ -38,6 +38,8 @@ export let ranAvail: u32 = 0;
 export let ranUsed: u32 = 0;
 export let ranSum: u32 = 0;
 
+const MAX_TOTAL: u64 = 4294967296; // 2.7.5.2
+
 /** No place in the run's region: no offset, since buffers are not empty. */
 const ELSEWHERE: usize = usize.MAX_VALUE;
 
@@ -122,7 +124,7 @@ export function consume(
     let entries = size;
     let index = head;
     let state = features;
-    let total: f64 = 0;
+    let total: u64 = 0;
     let filled: u32 = 0;
     let judged: u32;
     do {
@@ -134,33 +136,29 @@ export function consume(
       const addr = load<u64>(descriptor, VirtqDesc.ADDR);
       const len = load<u32>(descriptor, VirtqDesc.LEN);
       const flags: u32 = load<u16>(descriptor, VirtqDesc.FLAGS);
-      index = load<u16>(descriptor, VirtqDesc.NEXT);
 
+      const at = offsetOf(addr, len, gpa, bytes, offset);
       if (flags & VIRTQ_DESC_F_INDIRECT) {
         judged = judgeIndirect(len, flags, size, state);
         if (judged != VIRTQ_CHAIN_INDIRECT) break;
-        table = offsetOf(addr, len, gpa, bytes, offset);
-        if (table == ELSEWHERE) {
-          judged = VIRTQ_RUN_ELSEWHERE;
-          break;
-        }
+        table = at;
         entries = len / VirtqDesc.SIZEOF;
         index = 0;
         state |= VIRTQ_WALK_IN_TABLE;
-        continue;
+      } else {
+        total += len;
+        judged = judgeBuffer(len, flags, size, state, total > MAX_TOTAL);
+        if (judged != VIRTQ_CHAIN_LAST && judged != VIRTQ_CHAIN_MORE) break;
+        index = load<u16>(descriptor, VirtqDesc.NEXT);
+        state = afterBuffer(flags, state);
       }
-      total += len as f64;
-      judged = judgeBuffer(len, flags, size, state, total);
-      if (judged != VIRTQ_CHAIN_LAST && judged != VIRTQ_CHAIN_MORE) break;
-      state = afterBuffer(flags, state);
-      const buffer = offsetOf(addr, len, gpa, bytes, offset);
-      if (buffer == ELSEWHERE) {
+      if (at == ELSEWHERE) {
         judged = VIRTQ_RUN_ELSEWHERE;
         break;
       }
-      if (filled < room && !(flags & VIRTQ_DESC_F_WRITE)) {
+      if (filled < room && !(flags & (VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_INDIRECT))) {
         const part = min(len, room - filled);
-        copy(sink + filled, buffer, part);
+        copy(sink + filled, at, part);
         filled += part;
       }
     } while (judged != VIRTQ_CHAIN_LAST);

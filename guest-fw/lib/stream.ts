@@ -8,7 +8,7 @@ import { VIRTQ_NOTIFY_NEVER, VIRTQ_RUN_DONE, VIRTQ_RUN_IDLE, VIRTQ_RUN_NOTIFY, V
 import { RAM_BASE } from "../../vm/spec/board";
 import { copy } from "../../vm/wasm/copy";
 import { pause } from "../../vm/wasm/pause";
-import { Virtqueue } from "./virtq";
+import { Virtqueue, writableBytes } from "./virtq";
 
 /** Bytes of a stream over a queue of `size` entries: this struct, the place of each head, the free places. */
 export function streamBytes(size: u32): usize {
@@ -32,9 +32,6 @@ export class Stream {
   /** Requests so far; both wrap at 2^32. */
   submitted: u32;
   returned: u32;
-  /** Free places, first in, first out: the next to be taken and the next to be put back. */
-  takeAt: u32;
-  putAt: u32;
 
   init(
     queue: usize,
@@ -56,7 +53,7 @@ export class Stream {
     this.payload = payload;
     this.source = source;
     this.notify = notify;
-    this.submitted = this.returned = this.takeAt = this.putAt = 0;
+    this.submitted = this.returned = 0;
     for (let place: u32 = 0; place < this.queue.size; place++) store<u32>(this.free(place), place);
   }
 
@@ -65,6 +62,7 @@ export class Stream {
     return changetype<usize>(this) + offsetof<Stream>() + head * sizeof<u32>();
   }
 
+  /** Free places, first in, first out: the n-th request takes from entry n, the n-th that returns puts there. */
   @inline
   private free(at: u32): usize {
     return this.placeOf(this.queue.size + (at & (this.queue.size - 1)));
@@ -85,7 +83,7 @@ export class Stream {
       const want = min(this.batch, target - this.submitted);
       const room = queue.inFlight + want <= this.outstanding && want * perChain <= queue.freeCount;
       if (want > 0 && room) {
-        for (let i: u32 = 0; i < want; i++) this.submit();
+        this.submit(want, perChain);
         queue.publish();
         if (this.notify != VIRTQ_NOTIFY_NEVER && queue.kickPrepare()) return VIRTQ_RUN_NOTIFY;
         // Looking at used.idx takes its line away from the device: only when half of what may be in flight is.
@@ -105,22 +103,39 @@ export class Stream {
       for (let i: u32 = 0; i < pending; i++) {
         const head = queue.reap();
         if (head < 0) return head;
-        store<u32>(this.free(this.putAt++), load<u32>(this.placeOf(head)));
-        this.returned++;
+        store<u32>(this.free(this.returned++), load<u32>(this.placeOf(head)));
       }
     }
     return VIRTQ_RUN_DONE;
   }
 
-  /** Offers the next request. The caller knows that it fits. */
+  /** Offers the next `count` requests, which fit. */
   @inline
-  private submit(): void {
-    const place = load<u32>(this.free(this.takeAt++));
-    const buffers = this.requests + place * this.chain * VirtqDesc.SIZEOF;
-    if (this.payload > 0) this.fill(buffers);
-    const head = this.indirect ? this.queue.addIndirect(buffers, this.chain) : this.queue.add(buffers, this.chain);
-    store<u32>(this.placeOf(head), place);
-    this.submitted++;
+  private submit(count: u32, perChain: u32): void {
+    const queue = this.queue;
+    let free = queue.freeHead;
+    for (let i: u32 = 0; i < count; i++) {
+      const buffers = this.buffersOf(load<u32>(this.free(this.submitted + i)));
+      const head = free;
+      free = this.indirect ? queue.writeIndirect(head, buffers, this.chain) : queue.write(head, buffers, this.chain);
+      queue.enter(queue.nextIdx + i, head);
+    }
+    let head = queue.freeHead;
+    for (let i: u32 = 0; i < count; i++) {
+      const place = load<u32>(this.free(this.submitted));
+      const buffers = this.buffersOf(place);
+      if (this.payload > 0) this.fill(buffers);
+      queue.know(head, perChain, writableBytes(buffers, this.chain));
+      store<u32>(this.placeOf(head), place);
+      head = queue.after(head, perChain);
+      this.submitted++;
+    }
+    queue.offered(count, free, count * perChain);
+  }
+
+  @inline
+  private buffersOf(place: u32): usize {
+    return this.requests + place * this.chain * VirtqDesc.SIZEOF;
   }
 
   /** Copies the payload into the buffers of a chain, which have room for it. */

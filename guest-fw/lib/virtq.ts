@@ -125,12 +125,10 @@ export class Virtqueue {
   add(buffers: usize, count: u32): i32 {
     if (count == 0 || count > this.freeCount) return VIRTQ_NONE;
     const head = this.freeHead;
-    for (let i: u32 = 0; i < count; i++) {
-      const slot = this.freeHead;
-      this.freeHead = this.entry(slot).next;
-      link(buffers + i * VirtqDesc.SIZEOF, this.desc + slot * VirtqDesc.SIZEOF, i + 1 < count, this.freeHead);
-    }
-    this.offer(head, count, writableBytes(buffers, count));
+    const free = this.write(head, buffers, count);
+    this.enter(this.nextIdx, head);
+    this.know(head, count, writableBytes(buffers, count));
+    this.offered(1, free, count);
     return head;
   }
 
@@ -142,32 +140,74 @@ export class Virtqueue {
   addIndirect(buffers: usize, count: u32): i32 {
     // 2.7.5.3.1: "A driver MUST NOT create a descriptor chain longer than the Queue Size of the device."
     if (count == 0 || count > this.size || this.freeCount == 0) return VIRTQ_NONE;
-    for (let i: u32 = 0; i < count; i++) {
-      const buffer = buffers + i * VirtqDesc.SIZEOF;
-      link(buffer, buffer, i + 1 < count, i + 1);
-    }
     const head = this.freeHead;
-    this.freeHead = this.entry(head).next;
-    const desc = this.desc + head * VirtqDesc.SIZEOF;
-    store<u64>(desc, gpa(buffers), VirtqDesc.ADDR);
-    store<u32>(desc, count * VirtqDesc.SIZEOF, VirtqDesc.LEN);
-    store<u16>(desc, VIRTQ_DESC_F_INDIRECT, VirtqDesc.FLAGS);
-    store<u16>(desc, 0, VirtqDesc.NEXT);
-    this.offer(head, 1, writableBytes(buffers, count));
+    const free = this.writeIndirect(head, buffers, count);
+    this.enter(this.nextIdx, head);
+    this.know(head, 1, writableBytes(buffers, count));
+    this.offered(1, free, 1);
     return head;
   }
 
-  /** 2.7.13.2: the head goes into the next avail ring entry; the device sees it at the next publish. */
+  // The parts of `add`: first what the device will read, then what only the driver knows. Who offers many chains does each
+  // part for all of them, so that the device's cache lines are fetched together (stream.ts).
+
+  /** Writes a chain from the free descriptor `head` on. Returns the free descriptor after it. */
   @inline
-  private offer(head: u32, descriptors: u32, writable: u64): void {
+  write(head: u32, buffers: usize, count: u32): u32 {
+    let free = head;
+    for (let i: u32 = 0; i < count; i++) {
+      const desc = this.desc + free * VirtqDesc.SIZEOF;
+      free = this.entry(free).next;
+      link(buffers + i * VirtqDesc.SIZEOF, desc, i + 1 < count, free, this.inOrder != 0);
+    }
+    return free;
+  }
+
+  @inline
+  writeIndirect(head: u32, buffers: usize, count: u32): u32 {
+    for (let i: u32 = 0; i < count; i++) {
+      const buffer = buffers + i * VirtqDesc.SIZEOF;
+      link(buffer, buffer, i + 1 < count, i + 1, true);
+    }
+    describe(
+      this.desc + head * VirtqDesc.SIZEOF,
+      gpa(buffers),
+      count * VirtqDesc.SIZEOF,
+      VIRTQ_DESC_F_INDIRECT,
+      this.inOrder != 0,
+    );
+    return this.entry(head).next;
+  }
+
+  /** 2.7.13.2: the head goes into the avail ring entry of `idx`; the device sees it when avail.idx has passed that. */
+  @inline
+  enter(idx: u32, head: u32): void {
+    const ring = this.avail + (idx & (this.size - 1)) * VirtqAvail.RING_ENTRY;
+    if (this.inOrder && load<u16>(ring, VirtqAvail.RING) == (head as u16)) return;
+    store<u16>(ring, head as u16, VirtqAvail.RING);
+  }
+
+  @inline
+  know(head: u32, descriptors: u32, writable: u64): void {
     const entry = this.entry(head);
     entry.descriptors = descriptors;
     entry.writable = writable;
+  }
+
+  /** The first descriptor behind the chain of `descriptors` from `head` on. */
+  @inline
+  after(head: u32, descriptors: u32): u32 {
+    for (; descriptors > 0; descriptors--) head = this.entry(head).next;
+    return head;
+  }
+
+  /** `chains` were offered, of `descriptors` in all; `free` is the next one. The device sees them at the next publish. */
+  @inline
+  offered(chains: u32, free: u32, descriptors: u32): void {
+    this.freeHead = free;
     this.freeCount -= descriptors;
-    this.inFlight++;
-    const ring = this.avail + (this.nextIdx & (this.size - 1)) * VirtqAvail.RING_ENTRY;
-    store<u16>(ring, head as u16, VirtqAvail.RING);
-    this.nextIdx = (this.nextIdx + 1) & 0xffff;
+    this.inFlight += chains;
+    this.nextIdx = (this.nextIdx + chains) & 0xffff;
   }
 
   /**
@@ -223,7 +263,7 @@ export class Virtqueue {
     if (head == id) {
       if ((len as u64) > writable) return VIRTQ_USED_BAD_LEN;
       this.reapedLen = len;
-      this.inBatch = 0;
+      if (this.inOrder) this.inBatch = 0;
     } else {
       if (pending == 1) return VIRTQ_USED_BAD_ID;
       // "The skipped buffers (for which no used ring entry was written) are assumed to have been used (read or written)
@@ -271,16 +311,27 @@ export class Virtqueue {
 
 /** Writes the buffer at `buffer` as the descriptor at `desc` (they may be one), chained to `next` if more follow. */
 @inline
-function link(buffer: usize, desc: usize, more: bool, next: u32): void {
-  const write = load<u16>(buffer, VirtqDesc.FLAGS) & VIRTQ_DESC_F_WRITE;
-  store<u64>(desc, load<u64>(buffer, VirtqDesc.ADDR), VirtqDesc.ADDR);
-  store<u32>(desc, load<u32>(buffer, VirtqDesc.LEN), VirtqDesc.LEN);
-  store<u16>(desc, more ? write | VIRTQ_DESC_F_NEXT : write, VirtqDesc.FLAGS);
-  store<u16>(desc, more ? (next as u16) : 0, VirtqDesc.NEXT);
+function link(buffer: usize, desc: usize, more: bool, next: u32, recurs: bool): void {
+  const write: u32 = load<u16>(buffer, VirtqDesc.FLAGS) & VIRTQ_DESC_F_WRITE;
+  const flags = more ? write | VIRTQ_DESC_F_NEXT | (next << 16) : write;
+  describe(desc, load<u64>(buffer, VirtqDesc.ADDR), load<u32>(buffer, VirtqDesc.LEN), flags, recurs);
 }
 
+/**
+ * Writes a descriptor; `flags` with next above them.
+ * @param recurs it probably stands there already: then it is not written, and its cache line stays with the device
+ */
 @inline
-function writableBytes(buffers: usize, count: u32): u64 {
+function describe(desc: usize, addr: u64, len: u32, flags: u32, recurs: bool): void {
+  const rest = (len as u64) | ((flags as u64) << 32);
+  if (recurs && load<u64>(desc, VirtqDesc.ADDR) == addr && load<u64>(desc, VirtqDesc.LEN) == rest) return;
+  store<u64>(desc, addr, VirtqDesc.ADDR);
+  store<u64>(desc, rest, VirtqDesc.LEN);
+}
+
+/** Of an array of buffers. */
+@inline
+export function writableBytes(buffers: usize, count: u32): u64 {
   let bytes: u64 = 0;
   for (let i: u32 = 0; i < count; i++) {
     const buffer = buffers + i * VirtqDesc.SIZEOF;

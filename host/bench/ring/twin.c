@@ -1,0 +1,487 @@
+// The ring of driver.wasm and ring.wasm in C: the same algorithm, the same checks, index stores sequentially consistent as
+// there. What differs is the compiler, the pause between two looks (the processor's own), and nothing else.
+//
+//   twin SIZE BATCH OUTSTANDING CHAIN PAYLOAD QUEUES EVENT_IDX INDIRECT IN_ORDER
+//
+// Each line on standard input is a measurement, each line on standard output its result:
+//   window REQUESTS PATIENCE    ns, ns that each thread waited for its core, errors, sum of the first words received
+//   latency REQUESTS PATIENCE   ns of each request, one after the other
+//   futex ROUNDS                ns of a round trip between two sleeping threads
+
+#define _GNU_SOURCE
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define PAUSE() _mm_pause()
+#else
+#define PAUSE() __asm__ volatile("" ::: "memory")
+#endif
+
+enum { F_NEXT = 1, F_WRITE = 2, F_INDIRECT = 4 };
+enum { DONE = 0, IDLE = 1, NOTIFY = 2, BROKEN = 3 };
+enum { USED_BATCH = 32, LOOKS = 1 << 16 };
+
+struct desc { uint64_t addr; uint32_t len; uint16_t flags, next; };
+struct avail { uint16_t flags; _Atomic uint16_t idx; uint16_t ring[]; };
+struct elem { uint32_t id, len; };
+struct used { uint16_t flags; _Atomic uint16_t idx; struct elem ring[]; };
+struct entry { uint32_t next, descriptors; uint64_t writable; };
+
+// What the driver keeps of a queue, and of the requests that it streams through it.
+struct driver {
+  struct desc *desc; struct avail *avail; struct used *used;
+  uint32_t free_head, free_count, in_flight, next_idx, avail_idx, kicked_idx, used_idx, reap_idx;
+  uint32_t in_batch, batch_head, batch_len, reaped_len;
+  struct entry *entries;
+  struct desc *requests;
+  uint32_t *place_of, *free_places, submitted, returned;
+  uint8_t *source;
+};
+
+// What the device keeps of one.
+struct device {
+  struct desc *desc; struct avail *avail; struct used *used;
+  uint32_t next_avail, next_used, sum, taken;
+  uint8_t *sink;
+};
+
+static uint32_t size, batch, outstanding, chain_length, payload, queues, event_idx, indirect, in_order;
+static uint8_t *ram; // guest RAM: buffers lie in it, by address from RAM_BASE on
+static uint64_t ram_bytes;
+static const uint64_t RAM_BASE = 0x80000000;
+static struct driver *drivers;
+static struct device *devices;
+
+static _Atomic uint16_t *used_event(struct avail *a) { return (_Atomic uint16_t *)&a->ring[size]; }
+static _Atomic uint16_t *avail_event(struct used *u) { return (_Atomic uint16_t *)&u->ring[size]; }
+static int need_event(uint16_t event, uint16_t next, uint16_t old) {
+  return (uint16_t)(next - event - 1) < (uint16_t)(next - old);
+}
+static void rest(uint32_t turns) { for (; turns > 0; turns--) PAUSE(); }
+
+// ---- the driver
+
+static void describe(struct desc *to, uint64_t addr, uint32_t len, uint16_t flags, uint16_t next, int recurs) {
+  uint64_t tail = len | (uint64_t)flags << 32 | (uint64_t)next << 48, old;
+  memcpy(&old, &to->len, 8);
+  if (recurs && to->addr == addr && old == tail) return;
+  to->addr = addr;
+  memcpy(&to->len, &tail, 8);
+}
+
+static void link_desc(struct desc *buffer, struct desc *to, int more, uint32_t next, int recurs) {
+  uint16_t flags = (buffer->flags & F_WRITE) | (more ? F_NEXT : 0);
+  describe(to, buffer->addr, buffer->len, flags, more ? next : 0, recurs);
+}
+
+static uint32_t write_chain(struct driver *d, uint32_t head, struct desc *buffers) {
+  if (indirect) {
+    for (uint32_t i = 0; i < chain_length; i++) link_desc(&buffers[i], &buffers[i], i + 1 < chain_length, i + 1, 1);
+    describe(&d->desc[head], (uint8_t *)buffers - ram + RAM_BASE, chain_length * 16, F_INDIRECT, 0, in_order);
+    return d->entries[head].next;
+  }
+  uint32_t free = head;
+  for (uint32_t i = 0; i < chain_length; i++) {
+    struct desc *to = &d->desc[free];
+    free = d->entries[free].next;
+    link_desc(&buffers[i], to, i + 1 < chain_length, free, in_order);
+  }
+  return free;
+}
+
+static void submit(struct driver *d, uint32_t count, uint32_t per_chain) {
+  uint32_t free = d->free_head;
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t place = d->free_places[(d->submitted + i) & (size - 1)], head = free;
+    free = write_chain(d, head, &d->requests[place * chain_length]);
+    uint16_t *ring = &d->avail->ring[(d->next_idx + i) & (size - 1)];
+    if (!in_order || *ring != head) *ring = head;
+  }
+  uint32_t head = d->free_head;
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t place = d->free_places[d->submitted & (size - 1)];
+    struct desc *buffers = &d->requests[place * chain_length];
+    for (uint32_t k = 0, at = 0; at < payload; at += buffers[k++].len) {
+      uint8_t *to = ram + (buffers[k].addr - RAM_BASE);
+      memcpy(to, d->source + at, buffers[k].len);
+      if (k == 0) memcpy(to, &d->submitted, 4);
+    }
+    struct entry *entry = &d->entries[head];
+    entry->descriptors = per_chain;
+    entry->writable = 0;
+    for (uint32_t k = 0; k < chain_length; k++)
+      if (buffers[k].flags & F_WRITE) entry->writable += buffers[k].len;
+    d->place_of[head] = place;
+    for (uint32_t k = 0; k < per_chain; k++) head = d->entries[head].next;
+    d->submitted++;
+  }
+  d->free_head = free;
+  d->free_count -= count * per_chain;
+  d->in_flight += count;
+  d->next_idx = (d->next_idx + count) & 0xffff;
+}
+
+static int reap(struct driver *d) {
+  uint32_t pending = (d->used_idx - d->reap_idx) & 0xffff;
+  if (pending > d->in_flight) return -1;
+  uint32_t id = d->batch_head, len = d->batch_len;
+  if (!d->in_batch) {
+    struct elem *element = &d->used->ring[d->reap_idx & (size - 1)];
+    id = element->id;
+    len = element->len;
+    if (id >= size || d->entries[id].descriptors == 0) return -1;
+  }
+  uint32_t head = in_order ? (d->free_head + d->free_count) & (size - 1) : id;
+  struct entry *entry = &d->entries[head];
+  if (head == id) {
+    if (len > entry->writable) return -1;
+    d->reaped_len = len;
+    if (in_order) d->in_batch = 0;
+  } else {
+    if (pending == 1) return -1;
+    d->reaped_len = entry->writable;
+    d->in_batch = 1;
+    d->batch_head = id;
+    d->batch_len = len;
+  }
+  uint32_t descriptors = entry->descriptors;
+  if (!in_order) {
+    uint32_t last = head;
+    for (uint32_t i = 1; i < descriptors; i++) last = d->entries[last].next;
+    d->entries[last].next = d->free_head;
+    d->free_head = head;
+  }
+  entry->descriptors = 0;
+  d->free_count += descriptors;
+  d->in_flight--;
+  d->reap_idx = (d->reap_idx + 1) & 0xffff;
+  return head;
+}
+
+static int stream(struct driver *d, uint32_t target, uint32_t looks, uint32_t patience) {
+  uint32_t per_chain = indirect ? 1 : chain_length, burst = 0, vain = 0;
+  while (d->returned != target) {
+    uint32_t left = target - d->submitted, want = left < batch ? left : batch;
+    int room = d->in_flight + want <= outstanding && want * per_chain <= d->free_count;
+    if (want > 0 && room) {
+      submit(d, want, per_chain);
+      d->avail_idx = d->next_idx;
+      atomic_store(&d->avail->idx, d->avail_idx);
+      if (event_idx) {
+        uint16_t old = d->kicked_idx;
+        d->kicked_idx = d->avail_idx;
+        if (need_event(atomic_load(avail_event(d->used)), d->avail_idx, old)) return NOTIFY;
+      }
+      if (d->in_flight * 2 < outstanding) continue;
+    }
+    d->used_idx = atomic_load(&d->used->idx);
+    uint32_t pending = (d->used_idx - d->reap_idx) & 0xffff;
+    if (pending == 0) {
+      if (want > 0 && room) continue;
+      if (vain++ == looks) return IDLE;
+      rest(burst * patience);
+      burst >>= 1;
+      continue;
+    }
+    burst = pending;
+    vain = 0;
+    for (uint32_t i = 0; i < pending; i++) {
+      int head = reap(d);
+      if (head < 0) return BROKEN;
+      d->free_places[d->returned++ & (size - 1)] = d->place_of[head];
+    }
+  }
+  return DONE;
+}
+
+// ---- the device
+
+static uint8_t *translate(uint64_t addr, uint32_t len) {
+  uint64_t at = addr - RAM_BASE;
+  return at < ram_bytes && len <= ram_bytes - at ? ram + at : NULL;
+}
+
+static int publish(struct device *v, uint32_t from, uint32_t head) {
+  if (in_order) v->used->ring[from & (size - 1)] = (struct elem){head, 0};
+  atomic_store(&v->used->idx, v->next_used);
+  return event_idx && need_event(atomic_load(used_event(v->avail)), v->next_used, from);
+}
+
+// Walks the chain at `index` by the standard's rules and copies its readable bytes out. 0 when a rule is broken.
+static int take(struct device *v, uint32_t index) {
+  struct desc *table = v->desc;
+  uint32_t entries = size, count = 0, filled = 0, writable_seen = 0, in_table = 0, flags;
+  double total = 0;
+  do {
+    if (index >= entries) return 0;
+    struct desc d = table[index];
+    flags = d.flags;
+    index = d.next;
+    if (flags & F_INDIRECT) {
+      if (!indirect || in_table || flags & F_NEXT || d.len == 0 || d.len % 16 || d.len / 16 > size) return 0;
+      if (!(table = (struct desc *)translate(d.addr, d.len))) return 0;
+      entries = d.len / 16;
+      index = 0;
+      in_table = 1;
+      flags = F_NEXT;
+      continue;
+    }
+    total += d.len;
+    if (count == size || d.len == 0 || (writable_seen && !(flags & F_WRITE)) || total > 4294967296.0) return 0;
+    count++;
+    writable_seen |= flags & F_WRITE;
+    uint8_t *from = translate(d.addr, d.len);
+    if (!from) return 0;
+    if (filled < payload && !(flags & F_WRITE)) {
+      uint32_t part = d.len < payload - filled ? d.len : payload - filled;
+      memcpy(v->sink + filled, from, part);
+      filled += part;
+    }
+  } while (flags & F_NEXT);
+  if (filled >= 4) {
+    uint32_t first;
+    memcpy(&first, v->sink, 4);
+    v->sum += first;
+  }
+  return 1;
+}
+
+static int consume(struct device *v, uint32_t most, uint32_t looks, uint32_t patience) {
+  uint32_t next_avail = v->next_avail, seen = next_avail, published = v->next_used, head = 0, burst = 0, vain = 0;
+  int ended = DONE;
+  v->taken = 0;
+  while (v->taken < most) {
+    if (next_avail == seen) {
+      seen = atomic_load(&v->avail->idx);
+      uint32_t waiting = (v->next_used - published) & 0xffff;
+      if (((seen - next_avail + waiting) & 0xffff) > size) { ended = BROKEN; break; }
+      if (next_avail == seen) {
+        if (waiting > 0) {
+          int call = publish(v, published, head);
+          published = v->next_used;
+          if (call) { ended = NOTIFY; break; }
+        } else if (vain++ == looks) { ended = IDLE; break; }
+        rest(burst * patience);
+        burst >>= 1;
+        continue;
+      }
+      burst += (seen - next_avail) & 0xffff;
+      if (burst > size) burst = size;
+      vain = 0;
+    }
+    head = v->avail->ring[next_avail & (size - 1)];
+    if (!take(v, head)) { ended = BROKEN; break; }
+    if (!in_order) v->used->ring[v->next_used & (size - 1)] = (struct elem){head, 0};
+    next_avail = (next_avail + 1) & 0xffff;
+    v->next_used = (v->next_used + 1) & 0xffff;
+    v->taken++;
+    if (((v->next_used - published) & 0xffff) >= USED_BATCH) {
+      int call = publish(v, published, head);
+      published = v->next_used;
+      if (call) { ended = NOTIFY; break; }
+    }
+  }
+  if (published != v->next_used && publish(v, published, head)) ended = NOTIFY;
+  v->next_avail = next_avail;
+  return ended;
+}
+
+// ---- two threads
+
+static struct { uint32_t requests, patience; int latency; } job;
+static pthread_barrier_t begin, end;
+static uint64_t elapsed, waited[2], errors;
+static uint64_t *latencies;
+
+static uint64_t now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+// Nanoseconds for which this thread could have run and had no core.
+static uint64_t run_delay(void) {
+  unsigned long long on_cpu = 0, delay = 0;
+  FILE *f = fopen("/proc/thread-self/schedstat", "r");
+  if (f) {
+    if (fscanf(f, "%llu %llu", &on_cpu, &delay) != 2) delay = 0;
+    fclose(f);
+  }
+  return delay;
+}
+
+static void pin(int core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core, &set);
+  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+// Both loops visit the queues in turn until each has passed its share.
+static void drive(uint32_t requests) {
+  uint32_t open = queues, looks = queues == 1 ? LOOKS : 0;
+  uint32_t targets[queues];
+  for (uint32_t q = 0; q < queues; q++) targets[q] = drivers[q].returned + requests / queues;
+  while (open > 0) {
+    open = 0;
+    for (uint32_t q = 0; q < queues; q++) {
+      int ended = stream(&drivers[q], targets[q], looks, job.patience);
+      if (ended == BROKEN) { errors++; return; }
+      if (ended != DONE) open++;
+    }
+  }
+}
+
+static void serve(uint32_t requests) {
+  uint32_t looks = queues == 1 ? LOOKS : 0;
+  uint64_t left = (uint64_t)(requests / queues) * queues;
+  while (left > 0) {
+    for (uint32_t q = 0; q < queues; q++) {
+      if (consume(&devices[q], left < 0x8000 ? left : 0x8000, looks, job.patience) == BROKEN) { errors++; return; }
+      left -= devices[q].taken;
+    }
+  }
+}
+
+static void *driver_thread(void *core) {
+  pin((int)(intptr_t)core);
+  for (;;) {
+    pthread_barrier_wait(&begin);
+    uint64_t delay = run_delay(), start = now();
+    if (job.latency) {
+      for (uint32_t i = 0; i < job.requests; i++) {
+        uint64_t at = now();
+        drive(1);
+        latencies[i] = now() - at;
+      }
+    } else drive(job.requests);
+    elapsed = now() - start;
+    waited[0] = run_delay() - delay;
+    pthread_barrier_wait(&end);
+  }
+  return NULL;
+}
+
+static void *device_thread(void *core) {
+  pin((int)(intptr_t)core);
+  for (;;) {
+    pthread_barrier_wait(&begin);
+    uint64_t delay = run_delay();
+    serve(job.requests);
+    waited[1] = run_delay() - delay;
+    pthread_barrier_wait(&end);
+  }
+  return NULL;
+}
+
+// ---- a futex ping-pong: both threads sleep for each turn
+
+static _Atomic uint32_t ball;
+
+static void turn(uint32_t mine, uint32_t rounds) {
+  for (uint32_t i = 0; i < rounds; i++) {
+    while (atomic_load(&ball) != mine) syscall(SYS_futex, &ball, FUTEX_WAIT_PRIVATE, 1 - mine, NULL, NULL, 0);
+    atomic_store(&ball, 1 - mine);
+    syscall(SYS_futex, &ball, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+  }
+}
+
+static void *pong(void *rounds) {
+  pin(1);
+  turn(1, (uint32_t)(uintptr_t)rounds);
+  return NULL;
+}
+
+static void futex(uint32_t rounds) {
+  pthread_t other;
+  pin(0);
+  ball = 0;
+  pthread_create(&other, NULL, pong, (void *)(uintptr_t)rounds);
+  uint64_t start = now();
+  turn(0, rounds);
+  pthread_join(other, NULL);
+  printf("%llu\n", (unsigned long long)((now() - start) / rounds));
+}
+
+// ---- set-up
+
+static void *zeroed(size_t bytes) {
+  void *at = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+  if (!at) exit(1);
+  return memset(at, 0, (bytes + 4095) / 4096 * 4096);
+}
+
+static void lay_out(void) {
+  uint32_t buffer = payload ? payload / chain_length : 16, stride = (buffer + 63) / 64 * 64;
+  size_t requests = (size_t)size * chain_length;
+  size_t per_queue = requests * sizeof(struct desc) + requests * stride;
+  ram_bytes = per_queue * queues;
+  ram = zeroed(ram_bytes);
+  drivers = zeroed(queues * sizeof *drivers);
+  devices = zeroed(queues * sizeof *devices);
+  for (uint32_t q = 0; q < queues; q++) {
+    struct driver *d = &drivers[q];
+    d->desc = zeroed(size * sizeof(struct desc) + 6 + 2 * size);
+    d->avail = (struct avail *)(d->desc + size);
+    d->used = zeroed(6 + 8 * size);
+    d->entries = zeroed(size * sizeof(struct entry));
+    d->place_of = zeroed(2 * size * sizeof(uint32_t));
+    d->free_places = d->place_of + size;
+    d->source = zeroed(payload + 1);
+    d->free_count = size;
+    d->requests = (struct desc *)(ram + per_queue * q);
+    for (uint32_t i = 0; i < size; i++) d->entries[i].next = (i + 1) & (size - 1), d->free_places[i] = i;
+    for (size_t i = 0; i < requests; i++)
+      d->requests[i] = (struct desc){RAM_BASE + per_queue * q + requests * sizeof(struct desc) + i * stride, buffer, 0, 0};
+    for (uint32_t i = 0; i < payload; i++) d->source[i] = i;
+    devices[q] = (struct device){d->desc, d->avail, d->used, 0, 0, 0, 0, zeroed(payload + 1)};
+    atomic_store(avail_event(d->used), 0xffff); // neither side wants to be told: both poll
+    atomic_store(used_event(d->avail), 0xffff);
+  }
+}
+
+int main(int argc, char **argv) {
+  uint32_t *options[] = {&size, &batch, &outstanding, &chain_length, &payload, &queues, &event_idx, &indirect, &in_order};
+  if (argc != 10) return 2;
+  for (int i = 0; i < 9; i++) *options[i] = strtoul(argv[i + 1], NULL, 10);
+  lay_out();
+  pthread_barrier_init(&begin, NULL, 3);
+  pthread_barrier_init(&end, NULL, 3);
+  pthread_t thread;
+  pthread_create(&thread, NULL, driver_thread, (void *)0);
+  pthread_create(&thread, NULL, device_thread, (void *)1);
+  char what[16];
+  uint32_t patience;
+  for (uint32_t count; scanf("%15s %u %u", what, &count, &patience) == 3; fflush(stdout)) {
+    if (!strcmp(what, "futex")) {
+      futex(count);
+      continue;
+    }
+    job.requests = count;
+    job.patience = patience;
+    job.latency = !strcmp(what, "latency");
+    if (job.latency) latencies = realloc(latencies, count * sizeof *latencies);
+    errors = 0;
+    for (uint32_t q = 0; q < queues; q++) devices[q].sum = 0;
+    pthread_barrier_wait(&begin);
+    pthread_barrier_wait(&end);
+    uint32_t sum = 0;
+    for (uint32_t q = 0; q < queues; q++) sum += devices[q].sum;
+    if (job.latency) {
+      for (uint32_t i = 0; i < count; i++) printf("%llu ", (unsigned long long)latencies[i]);
+      printf("\n");
+    } else
+      printf("%llu %llu %llu %llu %u\n", (unsigned long long)elapsed, (unsigned long long)waited[0],
+             (unsigned long long)waited[1], (unsigned long long)errors, sum);
+  }
+  return 0;
+}
