@@ -9,15 +9,21 @@ import type {
   Recording,
   ReplayResult,
 } from "./scenario/outcome.js";
+import type { Row } from "./scenario/rows.js";
 import type { Scenario } from "./scenario/scenario.js";
 import type { Input } from "./threads/lab.js";
 
 export interface Engines {
-  /** Boots and reboots on real threads until the limits are reached. */
+  /** Boots and reboots on real threads until the limits are reached. `cold`: see Row. */
   runBoots(
     scenario: Scenario,
     limits: BootsLimits,
-    options: { trace?: boolean; stopAtHang?: boolean; onProgress?: (progress: BootsProgress) => void },
+    options: {
+      trace?: boolean;
+      stopAtHang?: boolean;
+      cold?: Row["cold"];
+      onProgress?: (progress: BootsProgress) => void;
+    },
   ): Promise<BootsResult>;
 
   /**

@@ -42,12 +42,13 @@ export function frontEndOptions(): Option[] {
       .choices(["0", "1"])
       .argParser(parseKickCount)
       .default(kickCount),
+    new Option("--no-event-idx", "the device does not offer VIRTIO_F_EVENT_IDX"),
   ];
 }
 
 /** What of a command's options belongs to the scenario. */
-export function chosenFrontEnd({ enableAt, memory, kickCount }: FrontEndOptions): FrontEndOptions {
-  return { enableAt, memory, kickCount };
+export function chosenFrontEnd({ enableAt, memory, kickCount, eventIdx }: FrontEndOptions): FrontEndOptions {
+  return { enableAt, memory, kickCount, eventIdx };
 }
 
 function parseKickCount(text: string): 0 | 1 {

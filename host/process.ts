@@ -15,9 +15,15 @@ export function processOutput(): Output {
     if (error.code !== "EPIPE") throw error;
     process.exit(0);
   });
+  // One wait for all who wait: each of its own would be a listener more.
+  let drained: Promise<void> | undefined;
   return {
     data(chunk) {
-      if (!stdout.write(chunk)) return once(stdout, "drain").then(() => {});
+      if (stdout.write(chunk)) return;
+      drained ??= once(stdout, "drain").then(() => {
+        drained = undefined;
+      });
+      return drained;
     },
     talk: (chunk) => void stderr.write(chunk),
     columns: stdout.columns ?? NO_TERMINAL_COLUMNS,

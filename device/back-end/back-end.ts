@@ -39,7 +39,7 @@ export interface Vring {
   readonly index: number;
   readonly lock: Lock;
   readonly state: SharedRecord<VringField>;
-  /** libvhost-user's queue thread: 1 while it exists. */
+  /** libvhost-user's queue thread: 1 while it exists. Of ring 0 elsewhere: 1 while the worker has been told to end. */
   readonly thread: Word;
 }
 
@@ -76,6 +76,8 @@ export interface Variant extends Serving {
   stopRing(backEnd: BackEnd, ring: Vring): Actor<number | undefined>;
   resetOwner(backEnd: BackEnd): Actor;
   resetDevice(backEnd: BackEnd): Actor;
+  /** The process ends in order, with its connection: its data-plane threads are told to, and joined. */
+  endWorkers(backEnd: BackEnd): Actor;
   /** One round of a data-plane thread. @returns false when the thread's function has returned: it is gone */
   work(backEnd: BackEnd, worker: number): Actor<boolean>;
 }
@@ -91,7 +93,7 @@ export interface QueueEvents {
   readonly doorbell: Doorbell;
   /** Every kick eventfd that the front-end may hand over for this queue. */
   readonly kicks: readonly Watched[];
-  /** libvhost-user's kill_fd, by which the control plane ends the queue's thread. */
+  /** libvhost-user's kill_fd, vhost-user-backend's exit event: by it the control plane ends the thread. */
   readonly kill: Watched;
 }
 

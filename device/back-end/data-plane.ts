@@ -74,13 +74,16 @@ function* breakRing(backEnd: RingServer, ring: Vring, state: VringState, code: n
   yield* backEnd.signal(state.err);
 }
 
-/** Serves one chain and gives it back at used index `at`: element first, then the index, then the call. */
+/**
+ * Serves one chain and gives it back at used index `at`: element first, then the index, then the call. Which descriptor
+ * is called is looked up then: where no lock is held since the chain was taken, SET_VRING_CALL may have come between.
+ */
 export function* serveChain(backEnd: RingServer, ring: Vring, { queue, state }: Work, chain: Chain, at: number): Actor {
   const length = yield* queue.serve(chain, () => backEnd.parts.serve(chain, ring.index, backEnd.note));
   const next = (at + 1) & 0xffff;
   yield* queue.fillUsed(at, chain.head, length);
   yield* queue.publishUsed(next);
-  if (state.call !== 0 && (yield* wantsCall(backEnd, queue, state, at, next))) yield* backEnd.signal(state.call);
+  if (yield* wantsCall(backEnd, queue, state, at, next)) yield* backEnd.signal(yield* ring.state.get("call"));
 }
 
 /** 2.7.7.2: whether the driver asked for a used buffer notification; the index has been published before this looks. */

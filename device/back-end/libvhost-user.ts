@@ -52,6 +52,13 @@ export const C_VIRTIOFSD: Variant = {
 
   *resetDevice() {}, // RESET_DEVICE is not offered
 
+  // stop_all_queues, at the end of virtio_loop.
+  *endWorkers(backEnd) {
+    yield* backEnd.dispatch.lock();
+    for (const ring of backEnd.rings) yield* joinThread(backEnd, ring);
+    yield* backEnd.dispatch.unlock();
+  },
+
   *work(backEnd, worker) {
     const ring = backEnd.rings[worker]!;
     const { doorbell, kill } = backEnd.parts.events[worker]!;

@@ -15,7 +15,7 @@ import { VHOST_USER_F_PROTOCOL_FEATURES } from "../spec/vhost-user.js";
 import { hasFeature } from "../vhost-user/table.js";
 import type { BackEnd, Variant, Vring, VringField } from "./back-end.js";
 import { openRing, pass } from "./data-plane.js";
-import { queuesOf } from "./worker-events.js";
+import { endIfTold, endWorker, queuesOf } from "./worker-events.js";
 
 export const REKICK: Variant = {
   features: 0x1_7000_0000n, // VERSION_1, EVENT_IDX, INDIRECT_DESC, PROTOCOL_FEATURES
@@ -60,9 +60,13 @@ export const REKICK: Variant = {
     for (const ring of backEnd.rings) yield* change(backEnd, ring, { enabled: 0 });
   },
 
+  endWorkers: endWorker,
+
   *work(backEnd, worker) {
     const doorbell = backEnd.parts.doorbells[worker]!;
-    for (const ring of queuesOf(backEnd, doorbell, yield* doorbell.wait())) yield* handleEvent(backEnd, ring);
+    const ready = yield* doorbell.wait();
+    for (const ring of queuesOf(backEnd, doorbell, ready)) yield* handleEvent(backEnd, ring);
+    yield* endIfTold(backEnd, ready);
     return true;
   },
 };

@@ -4,10 +4,11 @@
 
 import type { Actor } from "../../vm/sync/op.js";
 import { VHOST_USER_F_PROTOCOL_FEATURES } from "../spec/vhost-user.js";
+import { VIRTQ_REFUSED_AVAIL_IDX, VirtqAvail } from "../spec/virtq.js";
 import { hasFeature } from "../vhost-user/table.js";
 import type { BackEnd, Variant, Vring } from "./back-end.js";
 import { openRing, pass, type Work } from "./data-plane.js";
-import { queuesOf } from "./worker-events.js";
+import { endIfTold, endWorker, queuesOf } from "./worker-events.js";
 
 interface Version extends Pick<Variant, "features" | "protocolFeatures" | "ringFeaturesAt"> {
   /** SET_FEATURES with bit 30 disables every ring, so that each start clears what an earlier one had enabled. */
@@ -136,12 +137,16 @@ function rust(version: Version): Variant {
       yield* backEnd.connection.set({ features: 0, featuresHigh: 0 });
     },
 
+    endWorkers: endWorker,
+
     *work(backEnd, worker) {
       const doorbell = backEnd.parts.doorbells[worker]!;
+      const ready = yield* doorbell.wait();
       // The list goes stale while it is worked through, as epoll_wait's does.
-      for (const ring of queuesOf(backEnd, doorbell, yield* doorbell.wait())) {
+      for (const ring of queuesOf(backEnd, doorbell, ready)) {
         if (!(yield* handleEvent(backEnd, ring))) return false;
       }
+      yield* endIfTold(backEnd, ready);
       return true;
     },
   };
@@ -187,16 +192,20 @@ function* handleEvent(backEnd: BackEnd, ring: Vring): Actor<boolean> {
   return yield* processQueue(backEnd, ring);
 }
 
-/** VhostUserFsBackend's serial path: the ring's mutex is held for the whole batch. */
+/**
+ * VhostUserFsBackend's serial path: the ring's mutex is held for the whole batch. What the driver breaks ends the thread:
+ * an avail index that cannot be is an error of `iter`, a chain that cannot be read is unwrapped.
+ */
 function* processQueue(backEnd: BackEnd, ring: Vring): Actor<boolean> {
   yield* ring.lock.lock();
   const { ready, eventIdx } = (yield* ring.state.load()).values;
   const work = ready ? yield* openRing(backEnd, ring) : undefined;
   if (work && eventIdx) yield* untilQuiet(backEnd, ring, work);
   else if (work) yield* pass(backEnd, ring, work);
+  const broken = yield* ring.state.get("broken");
   yield* ring.lock.unlock();
-  if (ready || eventIdx) return true; // with EVENT_IDX an error is logged and the loop goes on
-  backEnd.note("worker ends", `q${ring.index}: the queue is not ready`);
+  if (!broken && (ready || eventIdx)) return true; // with EVENT_IDX an error of `iter` is logged and the loop goes on
+  backEnd.note("worker ends", `q${ring.index}: the queue is ${broken ? "broken" : "not ready"}`);
   return false;
 }
 
@@ -204,8 +213,20 @@ function* processQueue(backEnd: BackEnd, ring: Vring): Actor<boolean> {
 function* untilQuiet(backEnd: BackEnd, ring: Vring, work: Work): Actor {
   for (;;) {
     yield* pass(backEnd, ring, work);
-    const nextAvail = yield* ring.state.get("nextAvail");
+    const { nextAvail, broken } = (yield* ring.state.load()).values;
     yield* work.queue.setAvailEvent(nextAvail);
-    if ((yield* work.queue.availIdx()) === nextAvail || (yield* ring.state.get("broken"))) return;
+    const availIdx = yield* work.queue.availIdx();
+    if (availIdx === nextAvail) return;
+    if (broken === VIRTQ_REFUSED_AVAIL_IDX) yield* spin(backEnd, ring, work, availIdx);
+    else if (broken) return;
   }
+}
+
+/**
+ * The error of `iter` is logged, the next entry is not the one that the driver names, so the loop goes on, with the
+ * mutex held: without end, unless the driver writes another index. Between two looks at the same one it does nothing.
+ */
+function* spin(backEnd: BackEnd, ring: Vring, { queue }: Work, availIdx: number): Actor {
+  yield* backEnd.parts.ram.words.poll(queue.at.avail + VirtqAvail.IDX, availIdx, 1);
+  yield* ring.state.set({ broken: 0 });
 }

@@ -108,6 +108,23 @@ export class CloudHypervisorFrontEnd extends VhostDevice {
     for (const queue of this.#queues) yield* this.#setEnable(queue, 1);
   }
 
+  /**
+   * VhostUserEpollHandler::reconnect, at a HUP: connect_vhost_user, which tries again for a minute (here, until somebody
+   * listens), reinitialize_vhost_user. What has been negotiated stays.
+   */
+  override *reconnect(transport: VirtioTransport): Actor {
+    const to = this.#messenger;
+    const acked = to.protocolFeatures;
+    yield* to.channel.close();
+    yield* to.channel.connect();
+    to.protocolFeatures = 0n;
+    yield* to.send(VHOST_USER_SET_OWNER);
+    yield* to.get(VHOST_USER_GET_FEATURES);
+    yield* to.send(VHOST_USER_SET_PROTOCOL_FEATURES, u64(acked));
+    to.protocolFeatures = acked;
+    yield* this.#setUp(this.#queues.splice(0), transport);
+  }
+
   *toggle(): Actor {
     yield* this.vmStop();
     yield* this.vmCont();
@@ -118,22 +135,27 @@ export class CloudHypervisorFrontEnd extends VhostDevice {
     yield* this.#kick(queue).eventfd.add(1);
   }
 
-  /** setup_vhost_user, with all queues that the driver has enabled. */
+  /** With all queues that the driver has enabled. */
   *#activate(transport: VirtioTransport): Actor {
-    const to = this.#messenger;
     this.started = true;
     if (!this.#notifiersAssigned) {
       for (const queue of this.queueSizes.keys()) transport.assignNotifier(queue, this.#kick(queue).eventfd);
       this.#notifiersAssigned = true;
     }
     yield* transport.setGuestNotifiers(this.guestNotifiers);
+    const enabled = [...transport.queues.keys()].filter((queue) => transport.queues[queue]!.enabled);
+    yield* this.#setUp(enabled, transport);
+  }
+
+  /** setup_vhost_user. */
+  *#setUp(queues: readonly number[], transport: VirtioTransport): Actor {
+    const to = this.#messenger;
     const backEndBit = this.backEndFeatures & (1n << BigInt(VHOST_USER_F_PROTOCOL_FEATURES));
     yield* to.sendAcked(VHOST_USER_SET_FEATURES, u64(asU64(transport.driverFeatures) | backEndBit));
     const regions = memoryRegions(this.parts.ram);
     const fds = regions.map(() => this.parts.ramFd);
     yield* to.sendAcked(VHOST_USER_SET_MEM_TABLE, { kind: "memoryTable", regions }, fds);
-    const enabled = [...transport.queues.keys()].filter((queue) => transport.queues[queue]!.enabled);
-    yield* this.#setUpQueues(enabled, transport);
+    yield* this.#setUpQueues(queues, transport);
     if (to.has(VHOST_USER_PROTOCOL_F_BACKEND_REQ))
       yield* to.sendAcked(VHOST_USER_SET_BACKEND_REQ_FD, { kind: "none" }, [this.parts.backendReqFd]);
   }

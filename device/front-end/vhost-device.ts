@@ -40,6 +40,8 @@ export interface DeviceParts {
    * than the one that was read for its messages.
    */
   readonly kickCount: 0 | 1;
+  /** The device's property event_idx: VIRTIO_F_EVENT_IDX is passed on from the back-end. */
+  readonly eventIdx: boolean;
   readonly note?: Note;
 }
 
@@ -78,11 +80,18 @@ export abstract class VhostDevice implements VirtioDevice {
   abstract vmStop(transport: VirtioTransport): Actor;
   /** It goes on. @param bornWith count of kick eventfds that are made anew for it */
   abstract vmCont(transport: VirtioTransport, bornWith: 0 | 1): Actor;
+  /** The connection is lost, and taken up again with the next back-end that listens. */
+  // biome-ignore lint/correctness/useYield: who has no such code is not asked
+  *reconnect(_transport: VirtioTransport): Actor {
+    throw new Error("this front-end does not connect again");
+  }
   /** Disables and enables every queue of a started device, with nothing stopped. */
   abstract toggle(): Actor;
 
   offeredFeatures(): Features {
-    const passed = PASSED_ON.filter((bit) => hasFeature(this.backEndFeatures, bit));
+    const passed = PASSED_ON.filter(
+      (bit) => hasFeature(this.backEndFeatures, bit) && (bit !== VIRTIO_F_EVENT_IDX || this.parts.eventIdx),
+    );
     const word = (high: boolean): number =>
       passed.filter((bit) => bit >= 32 === high).reduce((sum, bit) => (sum | (1 << (bit & 31))) >>> 0, 0);
     return [word(false), word(true)];

@@ -336,7 +336,7 @@ export function fuseDirentAlign(length: i32): i32 {
   return (length + 7) & ~7;
 }
 
-// --- Linux: include/uapi/linux/stat.h, limits.h, dirent types, asm-generic/fcntl.h -------------------------------------
+// --- Linux: include/uapi/linux/stat.h, limits.h, fs.h, dirent types, asm-generic/fcntl.h -------------------------------
 export const S_IFMT = 0o170000;
 export const S_IFIFO = 0o010000;
 export const S_IFCHR = 0o020000;
@@ -364,6 +364,9 @@ export const NAME_MAX = 255;
 
 /** Longest path in bytes, its NUL among them. */
 export const PATH_MAX = 4096;
+
+/** renameat2(2): a name that is there is not replaced. */
+export const RENAME_NOREPLACE = 1;
 
 export const O_ACCMODE = 0o3;
 export const O_RDONLY = 0o0;

@@ -32,6 +32,17 @@ export class Channel {
     return decodeBody(header, body, head.fds);
   }
 
+  /** The server's side of a new connection, in the place of the one that is closed. */
+  *accept(): Actor {
+    yield* this.outgoing.reopen();
+    yield* this.incoming.reopen();
+  }
+
+  /** The client's: waits until somebody accepts. */
+  *connect(): Actor {
+    yield* this.outgoing.connected();
+  }
+
   /** Hangs up: the peer reads what is under way, then end of file. */
   *close(): Actor {
     yield* this.outgoing.close();

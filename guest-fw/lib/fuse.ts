@@ -218,9 +218,16 @@ export class FuseClient {
 
   /** FUSE_STATFS: `statfsOut`. */
   statfs(node: u64): i32 {
-    this.request.begin(FUSE_STATFS, node, 0);
+    this.prepareStatfs(this.request, node);
     this.statfsOut = this.request.reply;
-    return this.call(FuseStatfsOut.SIZEOF);
+    return this.exchange();
+  }
+
+  /** The same for a request that is in flight beside others, as prepareRead. */
+  prepareStatfs(request: FuseRequest, node: u64): void {
+    request.begin(FUSE_STATFS, node, 0);
+    request.expect(FuseStatfsOut.SIZEOF);
+    this.number(request);
   }
 
   /** FUSE_FLUSH of an open file. */

@@ -1,8 +1,10 @@
 // A Linux guest, as far as a virtio file system sees one: the probe at boot, which sends nothing; the mount some time
-// later, which sends FUSE_INIT; and, if asked for, a file read with many requests in flight (readahead).
+// later, which sends FUSE_INIT; and, if asked for, a file read with many requests in flight (readahead), or requests on
+// both queues at once.
 //
 //   linux [--mount-delay-us N]                   boots and mounts
 //   linux [--mount-delay-us N] reads N PATH      then prints a file of the share, with up to N reads in flight
+//   linux [--mount-delay-us N] forget PATH       then looks a path up and forgets it beside another request
 //
 // Exit codes: 0; 1 when the file or the device fails; 2 for wrong usage. One line on standard error says which.
 
@@ -15,9 +17,10 @@ import { wholeNumber } from "../lib/number";
 import { sleep } from "../lib/time";
 import { VirtioFsLinux } from "../lib/virtio-fs-linux";
 import { VirtioPciModern } from "../lib/virtio-pci-modern";
+import { forget } from "./forget";
 import { reads } from "./reads";
 
-const USAGE = "linux [--mount-delay-us N] [reads N PATH]";
+const USAGE = "linux [--mount-delay-us N] [reads N PATH | forget PATH]";
 
 /** From the probe to the mount: what a boot has to do besides takes longer, but tests are to end. */
 const MOUNT_DELAY_MICROS: i32 = 10_000;
@@ -32,18 +35,20 @@ export function _start(): void {
     delay = wholeNumber(words[1]);
     at = 2;
   }
-  let most: i32 = 0;
-  if (words.length == at + 3 && words[at].toString() == "reads") most = wholeNumber(words[at + 1]);
-  else if (words.length != at) most = -1;
-  if (delay < 0 || most < 0 || most > MOST_READS || (words.length != at && most == 0)) dieOfUsage(USAGE);
+  const operands = words.length - at - 1;
+  const command = operands >= 0 ? words[at].toString() : "";
+  const reading = command == "reads" && operands == 2;
+  const most = reading ? wholeNumber(words[at + 1]) : 1;
+  const understood = operands < 0 || reading || (command == "forget" && operands == 1);
+  if (delay < 0 || !understood || most < 1 || most > MOST_READS) dieOfUsage(USAGE);
 
   const fs = new VirtioFsLinux(new VirtioPciModern(findVirtioFs()));
   fs.probed();
   sleep(delay as u32);
-  const mounted = mount(fs);
-  if (words.length == at) return;
+  const fuse = mount(fs).fuse;
+  if (operands < 0) return;
 
-  const path = words[at + 2];
-  const error = reads(fs, mounted.fuse, path, most as u32);
-  if (error != 0) dieOnPath("reads", path, errnoName(error));
+  const path = words[words.length - 1];
+  const error = reading ? reads(fs, fuse, path, most as u32) : forget(fs, fuse, path);
+  if (error != 0) dieOnPath(command, path, errnoName(error));
 }

@@ -27,9 +27,9 @@ export function addBoot(program: Command, context: Context): void {
       `
 Commands:
   shell:  ls [PATH], cat PATH, stat PATH, write PATH (from standard input), cp FROM TO, mv FROM TO,
-          mkdir PATH, rm PATH, df, bulk N (makes, renames, lists and removes N small files)
+          mkdir PATH, rm PATH, df, bulk N (makes, renames, lists and removes N small files; counts interrupts)
   ovmf:   ls PATH, cat PATH
-  linux:  [--mount-delay-us N] [reads N PATH] (with up to N reads in flight)
+  linux:  [--mount-delay-us N] [reads N PATH] (with up to N reads in flight), or [forget PATH] (uses both queues)
 The guest's output is written as it comes, byte for byte.
 Exit code: 0, 1 when the guest failed, 2 for wrong usage.
 

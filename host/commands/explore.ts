@@ -94,13 +94,13 @@ async function explore(options: ExploreOptions, { engines, output }: Context): P
 }
 
 function summary(scenario: Scenario, result: ExploreResult): string {
-  const { guest, frontEnd, backEnd, enableAt, memory, kickCount, script } = scenario;
+  const { guest, frontEnd, backEnd, enableAt, memory, kickCount, eventIdx, script } = scenario;
   const facts: Fact[] = [
     ["scenario", `${guest}, ${frontEnd}, ${backEnd}, ring messages at ${enableAt}`],
-    ["front-end", `memory ${memory}, kick eventfds born with ${kickCount}`],
+    ["front-end", `memory ${memory}, kick eventfds born with ${kickCount}, EVENT_IDX ${eventIdx ? "" : "not "}offered`],
     ["script", `${script}: ${SCRIPT[script].about}`],
     ["verdict", verdictWords(result)],
-    ...result.causes.map((cause): Fact => ["cause", cause]),
+    ...result.hangs.map(({ report }): Fact => ["cause", `${report.cause}, effect ${report.effect}`]),
     ["search", result.complete ? "complete" : "not complete: the limit of executions was reached"],
     ["schedules", big(result.paths)],
     ["states", String(result.states)],

@@ -89,9 +89,9 @@ export class Execution {
       trace ? note : undefined,
     );
     this.system = system;
-    system.onRequest = ({ memory, readable }) => {
+    system.onRequest = ({ memory, readable }, process) => {
       const bytes = readable.map(({ offset, length }) => memory.subarray(offset, offset + length).join());
-      this.#served = world.history(this.#served, bytes.join());
+      this.#served = world.history(this.#served, `${process}:${bytes.join()}`);
     };
     const starts = [
       { name: VCPU, loops: false, data: false, begin: () => this.#vcpu() },
@@ -150,12 +150,12 @@ export class Execution {
    * - an actor's locals are a function of what it has learned since its round began (its history);
    * - sync memory is in the key by its logical contents;
    * - guest RAM is a function of the guest's history, but for what a device has written: that is in the key;
-   * - the FUSE server is a function of the requests it has served.
+   * - the FUSE server is a function of the requests it has served, and of the process it is in.
    */
   key(): string {
     const key: number[] = [];
     for (const { history, pending } of this.#actors) key.push(pending ? history : -1);
-    key.push(this.#served);
+    key.push(this.#served, this.system.processesEnded);
     this.system.sync.foldAll(key);
     for (const ring of this.system.backEnd.rings) key.push(this.system.backEnd.kickFate(ring));
     for (const cell of [...this.#written].sort((a, b) => a - b)) {
@@ -167,8 +167,8 @@ export class Execution {
   #vcpu(): Actor {
     const quiet = { stdout() {}, stderr() {} };
     const { guest, memory, scenario } = this.world;
-    return SCRIPT[scenario.script].run(this.system, function* (exits) {
-      const exitCode = yield* runExploredGuest(guest, memory, exits, [], quiet);
+    return SCRIPT[scenario.script].run(this.system, function* (exits, args = []) {
+      const exitCode = yield* runExploredGuest(guest, memory, exits, args, quiet);
       // Nothing may be called answered that was not.
       if (exitCode !== 0) throw new LabError(`a boot that does not hang fails: the guest's exit code is ${exitCode}`);
     });

@@ -1,6 +1,6 @@
-// vhostlab's explorer: a verdict over all interleavings of a first boot.
+// vhostlab's explorer: a verdict over all interleavings of a script.
 
-import type { Cause, ExploreResult, HangReport } from "../scenario/outcome.js";
+import type { ExploreResult, HangReport } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { diagnose } from "../scenario/verdict.js";
 import type { ModuleLoader } from "../threads/platform.js";
@@ -28,14 +28,15 @@ export async function explore(
     ...(options.onProgress && { onProgress: options.onProgress }),
   });
   const hung = found.ends.filter(({ end }) => end === "hung");
-  const hangs = new Map<Cause, { schedule: string; report: HangReport }>();
+  const hangs = new Map<string, { schedule: string; report: HangReport }>();
   for (const { order } of hung) {
     const report = reportOf(world, order);
-    if (!hangs.has(report.cause)) hangs.set(report.cause, { schedule: formatSchedule(scenario, order), report });
+    const kind = `${report.cause} ${report.effect}`;
+    if (!hangs.has(kind)) hangs.set(kind, { schedule: formatSchedule(scenario, order), report });
   }
   return {
     verdict: hung.length === 0 ? "never" : hung.length === found.ends.length ? "always" : "can",
-    causes: [...hangs.keys()],
+    causes: [...new Set([...hangs.values()].map(({ report }) => report.cause))],
     complete: found.complete,
     states: found.states,
     transitions: found.transitions,

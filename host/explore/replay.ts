@@ -41,7 +41,7 @@ function replayExplored(world: World, order: readonly number[]): ReplayResult {
     execution.step(actor);
   }
   for (let [actor] = execution.enabled(); actor !== undefined; [actor] = execution.enabled()) execution.step(actor);
-  const { events } = execution;
+  const events = [...execution.events]; // the diagnosis goes on from here
   if (execution.answered) return { outcome: "answered", events };
   return { outcome: "hang", report: diagnose(execution.system, execution.positions(), "first", 1), events };
 }

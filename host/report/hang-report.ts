@@ -1,5 +1,6 @@
 // A hang in words: what each actor waits for, what the stuck ring looks like, which message came too late.
 
+import { VIRTQ_MAX_SIZE } from "../../device/spec/virtq.js";
 import type { Cause, HangReport } from "../scenario/outcome.js";
 import { actorTitle } from "./actors.js";
 import { type Fact, labelled } from "./labelled.js";
@@ -7,9 +8,18 @@ import { type Fact, labelled } from "./labelled.js";
 const CAUSES: Readonly<Record<Cause, string>> = {
   "kick-consumed-while-disabled": "the request's kick was consumed while the ring was disabled",
   "worker-died": "a worker that the request needs has ended",
+  "worker-spins": "a worker goes round without end, with the ring's lock held",
   "no-reply": "a reply on the vhost-user channel never came",
+  "request-skipped": "the ring goes on behind a request that nobody has answered",
   other: "the cause is none of those known here",
 };
+
+/** What it does to the machine, and what one more kick of the ring would do. */
+export function effectWords({ effect, curedByKick }: HangReport): string {
+  if (effect === "stall") return "stall: until the guest's next kick, which would get the request answered";
+  if (curedByKick) return `${effect}: one more kick would get the request answered, and nobody is left to make it`;
+  return `${effect}: one more kick would change nothing`;
+}
 
 /** Lines, each ended. @param more what else is known of this hang */
 export function hangReport(report: HangReport, more: readonly Fact[] = []): string {
@@ -19,15 +29,18 @@ export function hangReport(report: HangReport, more: readonly Fact[] = []): stri
 /** A fact without a label goes on with the one before it. */
 export function hangFacts(report: HangReport): Fact[] {
   const { ring } = report;
-  const waiting = (ring.availIdx - ring.nextAvail) & 0xffff; // the ring's indices are 16 bits wide
+  // The ring's indices are 16 bits wide. One that cannot be says nothing of requests.
+  const waiting = (ring.availIdx - ring.nextAvail) & 0xffff;
+  const unseen =
+    waiting <= VIRTQ_MAX_SIZE ? `: ${waiting} ${waiting === 1 ? "request" : "requests"} not looked at` : "";
   const facts: Fact[] = [
     ["hang", `${report.phase === "first" ? "first boot" : "reboot"} ${report.boot}, ${report.cause}`],
     ["", CAUSES[report.cause]],
+    ["effect", effectWords(report)],
     ...report.positions.map(({ actor, waitsFor }): Fact => [actorTitle(actor), `waits for ${waitsFor}`]),
     [
       `ring ${ring.queue}`,
-      `avail.idx ${ring.availIdx}, used.idx ${ring.usedIdx}, next avail ${ring.nextAvail}` +
-        `: ${waiting} ${waiting === 1 ? "request" : "requests"} not looked at`,
+      `avail.idx ${ring.availIdx}, used.idx ${ring.usedIdx}, next avail ${ring.nextAvail}${unseen}`,
     ],
     [
       "",

@@ -1,75 +1,78 @@
 // One line of `vhostlab hang`: what one phase of one row gave, and whether that is what was expected of it.
 
 import type { BootsResult, PhaseCount } from "../scenario/outcome.js";
-import type { Expected, Phase, Scenario } from "../scenario/scenario.js";
-import { FRONT_END_DEFAULTS, ROWS } from "../scenario/scenario.js";
-import { wilson95 } from "./wilson.js";
+import { ALL_ROWS, type Row, SEED } from "../scenario/rows.js";
+import { type Expected, FRONT_END_DEFAULTS, type Phase, type Scenario } from "../scenario/scenario.js";
+import { percent, wilson95 } from "./wilson.js";
 
-/** A row to run. Without `expected` the counts are reported and nothing is claimed. */
-export interface PlannedRow {
-  readonly id: string;
-  readonly scenario: Scenario;
-  readonly expected?: Expected;
-}
+/** A row to run: one of the catalog, one of it under other conditions than listed, or what somebody put together. */
+export type PlannedRow = Omit<Row, "claim"> & Partial<Pick<Row, "claim">>;
 
 /** Also the JSON of a row. */
-export interface PhaseRow extends Omit<Scenario, "script">, PhaseCount {
-  readonly id: string;
+export interface PhaseRow extends Omit<PlannedRow, "scenario">, Omit<Scenario, "script">, PhaseCount {
   readonly phase: Phase;
   /** Of hangs by the seed's cause. */
   readonly rate: number;
   /** Wilson, two-sided. */
   readonly ci95: readonly [number, number];
-  readonly expected?: Expected;
   readonly held: boolean;
+  /** Why it did not hold, in a few words. */
+  readonly broken?: string;
 }
 
 /**
- * What may be claimed of a scenario. Whose front-end and back-end never lose a kick do so under any delay; that a pair
- * does hang is claimed only as published: without delays, behind a front-end as QEMU is.
+ * What may be claimed of a scenario that is not in the catalog as it is. Whose front-end and back-end never lose a kick
+ * do so before any guest and under any delay; that a pair does hang is claimed only as published.
  */
 export function expectationOf(scenario: Scenario): Expected | undefined {
-  const known = ROWS.find(
+  const { guest, frontEnd, backEnd } = SEED.scenario;
+  const pair = ALL_ROWS.filter(
     (row) => row.scenario.frontEnd === scenario.frontEnd && row.scenario.backEnd === scenario.backEnd,
   );
+  if (pair.some(({ expected }) => expected === "never")) return "never";
   const asQemu = (Object.keys(FRONT_END_DEFAULTS) as (keyof typeof FRONT_END_DEFAULTS)[]).every(
     (option) => scenario[option] === FRONT_END_DEFAULTS[option],
   );
-  const published = scenario.delays.length === 0 && asQemu;
-  return known?.expected === "never" || published ? known?.expected : undefined;
+  const seated = scenario.guest === guest && scenario.frontEnd === frontEnd && scenario.backEnd === backEnd;
+  return seated && asQemu && scenario.delays.length === 0 ? "hangs" : undefined;
 }
 
-export function phaseRows(row: PlannedRow, result: BootsResult): PhaseRow[] {
+/** @param unmasked what row `seed` of the same run gave: `masked` is held against it */
+export function phaseRows(row: PlannedRow, result: BootsResult, unmasked?: BootsResult): PhaseRow[] {
   const phases: Phase[] = ["first", "reboot"];
-  const { guest, frontEnd, backEnd, enableAt, memory, kickCount, delays } = row.scenario; // not its script: the phases say what is done
+  const { scenario, ...about } = row;
+  const { script: _, ...conditions } = scenario; // not its script: the phases say what is done
   return phases.map((phase) => {
     const count = result.counts[phase];
+    const reason = broken(row.expected, count, unmasked?.counts[phase]);
     return {
-      id: row.id,
-      guest,
-      frontEnd,
-      backEnd,
-      enableAt,
-      memory,
-      kickCount,
-      delays,
+      ...about,
+      ...conditions,
       phase,
       ...count,
       rate: count.boots === 0 ? 0 : count.hangs / count.boots,
       ci95: wilson95(count.hangs, count.boots),
-      ...(row.expected && { expected: row.expected }),
-      held: broken(row.expected, count) === undefined,
+      held: reason === undefined,
+      ...(reason !== undefined && { broken: reason }),
     };
   });
 }
 
 /** Why a count is not what was expected, in a few words; undefined when it is. */
-export function broken(expected: Expected | undefined, count: PhaseCount): string | undefined {
-  if (count.undecided > 0) return `${count.undecided} of ${count.boots} boots undecided`;
-  if (count.boots === 0) return "not booted";
-  if (expected === "hangs" && count.hangs === 0) return `expected to hang, and none of ${count.boots} boots did`;
-  if (expected === "never" && count.hangs > 0)
-    return `expected never to hang, and ${count.hangs} of ${count.boots} boots did`;
-  // "masked" compares two rows: no count of one row can break it.
+export function broken(expected: Expected | undefined, count: PhaseCount, unmasked?: PhaseCount): string | undefined {
+  const { boots, hangs, undecided } = count;
+  if (undecided > 0) return `${undecided} of ${boots} boots undecided`;
+  if (boots === 0) return "not booted";
+  if (expected === "hangs" && hangs === 0) return `expected to hang, and none of ${boots} boots did`;
+  if (expected === "never" && hangs > 0) return `expected never to hang, and ${hangs} of ${boots} boots did`;
+  if (expected === "masked") return unmasked ? notBelow(count, unmasked) : `row ${SEED.id} was not run beside it`;
   return undefined;
+}
+
+/** Masked: rarer than unmasked, and by so much that the intervals are disjoint. */
+function notBelow(masked: PhaseCount, unmasked: PhaseCount): string | undefined {
+  const most = wilson95(masked.hangs, masked.boots)[1];
+  const least = wilson95(unmasked.hangs, unmasked.boots)[0];
+  if (most < least) return undefined;
+  return `expected to hang less often than ${SEED.id}: up to ${percent(most)}, where that is from ${percent(least)}`;
 }

@@ -11,11 +11,11 @@ export interface Progress<P> {
 }
 
 /** How far a row of `vhostlab hang` is: a phase ends with its boots, or earlier with enough hangs. */
-export function bootsProgress(output: Output, id: string, limits: BootsLimits): Progress<BootsProgress> {
+export function bootsProgress(output: Output, title: string, limits: BootsLimits): Progress<BootsProgress> {
   const seen = new Map<Phase, BootsProgress>();
   const done = ({ boots, hangs }: BootsProgress): number =>
     Math.min(1, Math.max(boots / limits.boots, hangs / limits.enough));
-  return bar(output, `${id.padEnd(8)} {bar} {said}`, 2, (progress: BootsProgress) => {
+  return bar(output, `${title.padEnd(16)} {bar} {said}`, 2, (progress: BootsProgress) => {
     seen.set(progress.phase, progress);
     const phases = [...seen.values()];
     return {

@@ -4,6 +4,7 @@
 
 import { BackEnd, type RingServer, type RingServerParts } from "../../device/back-end/back-end.js";
 import { controlPlane } from "../../device/back-end/control-plane.js";
+import { restartingControlPlane } from "../../device/back-end/restart.js";
 import { KERNEL, Kernel } from "../../device/back-end/kernel.js";
 import { BACK_END_VARIANTS } from "../../device/back-end/variants.js";
 import { userMemory } from "../../device/front-end/address-space.js";
@@ -30,6 +31,7 @@ import { Steering, WaitRecord } from "../../vm/sync/perform.js";
 import { ByteStream } from "../../vm/sync/socket.js";
 import type { Note } from "../../vm/sync/trace.js";
 import type { SyncMemory } from "../../vm/sync/words.js";
+import { checkScript, SCRIPT } from "./catalog/index.js";
 import { checkPair, type Scenario } from "./scenario.js";
 
 /** hiprio and one request queue, QEMU's default num-request-queues; and its default queue-size. */
@@ -77,15 +79,17 @@ export class System {
   readonly vcpu: WaitRecord;
   /** The control plane if there is one, then data-plane threads. The vCPU is actor 0 of a schedule, these are 1, 2, … */
   readonly loops: readonly LoopActor[];
-  /** Told of each request before it is served: a scheduler recognises the server's state by them. */
-  onRequest: ((message: ScatterGather) => void) | undefined;
+  /** Told of each request and of the process that is going to serve it: a scheduler recognises the server's state by them. */
+  onRequest: ((message: ScatterGather, process: number) => void) | undefined;
   readonly #backing: () => Backing;
-  #session: FuseSession | undefined;
+  /** A note: how many of the back-end's processes have ended. It changes only while there is no data-plane thread. */
+  readonly #ended: number;
+  #session: { readonly fuse: FuseSession; readonly process: number } | undefined;
 
   /**
    * @param backing opens what is shared; called by the thread that serves the first request
    * @param note where the front-end's and the FUSE server's remarks go; absent: they are not made
-   * @throws UserError for a front-end and a back-end that do not pair
+   * @throws UserError for occupants that do not go with one another, or not with the script
    */
   constructor(
     readonly sync: SyncMemory,
@@ -96,6 +100,7 @@ export class System {
     note?: Note,
   ) {
     checkPair(scenario);
+    checkScript(scenario);
     this.#backing = backing;
     this.steering = new Steering(sync);
     this.machine = new Machine(sync, memory);
@@ -123,6 +128,7 @@ export class System {
       return { doorbell, kicks, kill, call, maskedCall: plain("masked-call"), err: plain("err") };
     });
 
+    this.#ended = sync.allocateNotes(1);
     const server: Omit<RingServerParts, "variant"> = {
       sync,
       ram: this.machine.ram,
@@ -132,9 +138,10 @@ export class System {
       ring,
       serve: (chain) => {
         const message = { memory: this.machine.ram.bytes, readable: chain.readable, writable: chain.writable };
-        this.onRequest?.(message);
+        const process = this.processesEnded;
+        this.onRequest?.(message, process);
         if (note) note("FUSE", describeRequest(message));
-        return this.#served().handle(message);
+        return this.#served(process).handle(message);
       },
     };
     const device: DeviceParts = {
@@ -143,9 +150,10 @@ export class System {
       config: deviceConfig(),
       queueSize: QUEUE_SIZE,
       kickCount: scenario.kickCount,
+      eventIdx: scenario.eventIdx,
       ...(note && { note }),
     };
-    const pair = pairOf(scenario, server, device);
+    const pair = pairOf(scenario, server, device, () => sync.setNote(this.#ended, this.processesEnded + 1));
     this.frontEnd = pair.frontEnd;
     this.backEnd = pair.backEnd;
     this.replies = pair.replies;
@@ -180,20 +188,35 @@ export class System {
     yield* this.machine.reset();
   }
 
+  /** The number of the back-end's process that is there, from 0. */
+  get processesEnded(): number {
+    return this.sync.note(this.#ended);
+  }
+
   /** Closes what the FUSE server of this thread has open. */
   close(): void {
-    this.#session?.close();
+    this.#session?.fuse.close();
     this.#session = undefined;
   }
 
-  #served(): FuseSession {
-    this.#session ??= new FuseSession(this.#backing());
-    return this.#session;
+  /** A process begins without a session. */
+  #served(process: number): FuseSession {
+    if (this.#session?.process !== process) this.close();
+    this.#session ??= { fuse: new FuseSession(this.#backing()), process };
+    return this.#session.fuse;
   }
 }
 
-/** Who sits in the two seats of a pair that checkPair has passed. */
-function pairOf(scenario: Scenario, server: Omit<RingServerParts, "variant">, device: DeviceParts): Pair {
+/**
+ * Who sits in the two seats of a pair that checkPair has passed.
+ * @param onEnd told when a process of the back-end has ended, where the script has another follow
+ */
+function pairOf(
+  scenario: Scenario,
+  server: Omit<RingServerParts, "variant">,
+  device: DeviceParts,
+  onEnd: () => void,
+): Pair {
   const { sync, descriptors } = server;
   const socketFd = descriptors.add({ kind: "socket" });
   if (scenario.frontEnd === "ioctl" || scenario.backEnd === "kernel") {
@@ -204,6 +227,7 @@ function pairOf(scenario: Scenario, server: Omit<RingServerParts, "variant">, de
   const toBackEnd = new ByteStream(sync, "to-back-end");
   const toFrontEnd = new ByteStream(sync, "to-front-end");
   const variant = BACK_END_VARIANTS[scenario.backEnd];
+  const { restarts } = SCRIPT[scenario.script];
   const backEnd = new BackEnd({ ...server, variant, channel: new Channel(toFrontEnd, toBackEnd) });
   const channel = new Channel(toBackEnd, toFrontEnd);
   const parts = { ...device, channel, ramFd: descriptors.add({ kind: "memory" }), backendReqFd: socketFd };
@@ -213,7 +237,7 @@ function pairOf(scenario: Scenario, server: Omit<RingServerParts, "variant">, de
         ? new CloudHypervisorFrontEnd(parts)
         : new VhostUserFrontEnd({ ...parts, variant: FRONT_END_VARIANTS[scenario.frontEnd], memory: scenario.memory }),
     backEnd,
-    control: () => controlPlane(backEnd),
+    control: () => (restarts ? restartingControlPlane(backEnd, onEnd) : controlPlane(backEnd)),
     work: (worker) => variant.work(backEnd, worker),
     replies: toFrontEnd,
   };

@@ -7,7 +7,8 @@ import { ringLabels } from "../../device/virtqueue.js";
 import { loadLe } from "../../vm/bus.js";
 import type { Blocking } from "../../vm/sync/op.js";
 import { ActorState, type WaitRecord } from "../../vm/sync/perform.js";
-import type { Cause, HangReport } from "./outcome.js";
+import { curedByKick } from "./one-more-kick.js";
+import type { Cause, Effect, HangReport } from "./outcome.js";
 import type { Phase } from "./scenario.js";
 import type { System } from "./system.js";
 
@@ -42,12 +43,14 @@ export function stuck(system: System): Position[] | undefined {
   return same ? positions : undefined;
 }
 
-/** Names what is stuck. Only while nobody moves. */
+/**
+ * Names what is stuck. Only when nobody moves any more: at the end a kick is tried, and the system is not used again.
+ */
 export function diagnose(system: System, positions: readonly Position[], phase: Phase, boot: number): HangReport {
   nameRings(system);
   const { ring, fate } = stuckRing(system);
   const cause = causeOf(system, positions, ring, fate);
-  return {
+  const picture = {
     cause,
     phase,
     boot,
@@ -63,6 +66,9 @@ export function diagnose(system: System, positions: readonly Position[], phase: 
     lateMessage:
       cause === "kick-consumed-while-disabled" && ring.enabled ? `SET_VRING_ENABLE q${ring.queue} num=1` : "",
   };
+  const cured = curedByKick(system, positions, ring.queue);
+  const sleeps = positions[0]?.waits?.on === system.machine.irq;
+  return { ...picture, effect: effectOf(cause, cured && sleeps), curedByKick: cured };
 }
 
 /** The vCPU's thread knows the rings' words by name; the onlooker learns them from the back-end's state. */
@@ -77,9 +83,19 @@ function nameRings(system: System): void {
 function causeOf(system: System, positions: readonly Position[], ring: HangReport["ring"], fate: KickFate): Cause {
   const frontEndWaits = system.replies !== undefined && positions[0]?.waits?.on.name === system.replies.name;
   if (positions.some(({ state }) => state === ActorState.DEAD)) return "worker-died";
+  // Of the loops a worker alone polls a word of guest RAM.
+  if (positions.slice(1).some(({ waits }) => waits?.on === system.machine.ram.words)) return "worker-spins";
   if (frontEndWaits) return "no-reply";
+  // All who could still answer it wait for something else.
+  if (ring.availIdx === ring.nextAvail && ring.availIdx !== ring.usedIdx) return "request-skipped";
   const lost = ring.availIdx !== ring.nextAvail && ring.kickCount === 0 && fate === KickFate.DROPPED;
   return lost ? "kick-consumed-while-disabled" : "other";
+}
+
+function effectOf(cause: Cause, stalls: boolean): Effect {
+  if (cause === "worker-died" || cause === "no-reply") return cause;
+  if (cause === "worker-spins") return "livelock";
+  return stalls ? "stall" : "hang";
 }
 
 /** The ring with a request that is not answered; the last one if there is none. */

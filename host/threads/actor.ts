@@ -70,8 +70,8 @@ export function createActor({ openHostDir, clock }: ActorPlatform): ActorApi {
         flow.sent(bytes.length, () => steering.stopping);
       };
       // On this thread a guest runs to its end within one step of the script: its exits are performed inside it.
-      const guest: RunGuest = function* (exits) {
-        exitCode = runWasiGuest(setup.guest, setup.memory, exits, (exit) => performer.run(exit), job.guestArgs, {
+      const guest: RunGuest = function* (exits, args = job.guestArgs) {
+        exitCode = runWasiGuest(setup.guest, setup.memory, exits, (exit) => performer.run(exit), args, {
           stdout: print(1),
           stderr: print(2),
           stdin: (most) => input.take(most, () => steering.stopping),

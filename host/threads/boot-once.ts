@@ -50,7 +50,10 @@ export async function bootOnce(
     );
     const { events, dropped, hang } = life;
     onTrace?.({ events, ...(dropped && { dropped }), ...(hang && { report: hang }) });
-    if (life.hang) throw new LabError(`the machine hangs (${life.hang.cause}): ${describe(life.hang.positions)}`);
+    if (life.hang) {
+      const { cause, effect, positions } = life.hang;
+      throw new LabError(`the machine hangs (${cause}, effect ${effect}): ${describe(positions)}`);
+    }
     if (life.undecided) throw new LabError("the machine does not get on, and no verdict can be given");
     return life.exitCode;
   } finally {

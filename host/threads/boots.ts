@@ -7,11 +7,13 @@ import type {
   BootsProgress,
   BootsResult,
   Cause,
+  Effect,
   HangReport,
   PhaseCount,
   Recording,
 } from "../scenario/outcome.js";
 import { LabError } from "../errors.js";
+import type { Row } from "../scenario/rows.js";
 import type { Phase, Scenario } from "../scenario/scenario.js";
 import { BOOT_NOTE } from "./job.js";
 import { Lab } from "./lab.js";
@@ -25,6 +27,8 @@ const REPORT_EVERY_MS = 100;
 export interface BootsOptions {
   readonly trace?: boolean;
   readonly stopAtHang?: boolean;
+  /** See Row. */
+  readonly cold?: Row["cold"];
   /** Told of both phases, one after the other. */
   readonly onProgress?: (progress: BootsProgress) => void;
 }
@@ -33,6 +37,7 @@ class Counter {
   boots = 0;
   hangs = 0;
   undecided = 0;
+  readonly effects: Partial<Record<Effect, number>> = {};
   readonly otherHangs: Partial<Record<Cause, number>> = {};
 
   constructor(readonly limits: BootsLimits) {}
@@ -41,14 +46,16 @@ class Counter {
     return this.hangs >= this.limits.enough || this.boots >= this.limits.boots;
   }
 
-  hang(cause: Cause): void {
-    if (cause === "kick-consumed-while-disabled") this.hangs++;
-    else this.otherHangs[cause] = (this.otherHangs[cause] ?? 0) + 1;
+  hang({ cause, effect }: HangReport): void {
+    if (cause === "kick-consumed-while-disabled") {
+      this.hangs++;
+      this.effects[effect] = (this.effects[effect] ?? 0) + 1;
+    } else this.otherHangs[cause] = (this.otherHangs[cause] ?? 0) + 1;
   }
 
   count(): PhaseCount {
-    const { boots, hangs, otherHangs, undecided } = this;
-    return { boots, hangs, otherHangs, undecided };
+    const { boots, hangs, effects, otherHangs, undecided } = this;
+    return { boots, hangs, effects, otherHangs, undecided };
   }
 }
 
@@ -71,6 +78,7 @@ export async function runBoots(
   try {
     while (!counters.first.done || (!counters.reboot.done && counters.first.boots < limits.boots)) {
       const reboots = counters.reboot.done ? 0 : Math.min(REBOOTS, limits.boots - counters.reboot.boots);
+      await lab.renew(options.cold ?? []);
       const life = await lab.live({
         scenario,
         share: { kind: "memory" },
@@ -91,7 +99,7 @@ export async function runBoots(
       const phase: Phase = life.completed === 0 ? "first" : "reboot";
       if (life.undecided) counters[phase].undecided++;
       if (life.hang) {
-        counters[phase].hang(life.hang.cause);
+        counters[phase].hang(life.hang);
         const report = { ...life.hang, phase, boot: counters[phase].boots };
         if (!hangs.some((known) => known.report.cause === report.cause)) {
           hangs.push({ report, ...boot });

@@ -2,6 +2,8 @@
 // what the actors publish, decides hangs, and stops them by the shared word.
 
 import { proxy } from "comlink";
+import type { Backing } from "../../device/fuse/backing/backing.js";
+import { MemoryBacking } from "../../device/fuse/backing/memory.js";
 import type { RingExports } from "../../device/virtqueue.js";
 import { GuestMemory } from "../../vm/memory.js";
 import type { Trace } from "../../vm/sync/trace.js";
@@ -9,7 +11,7 @@ import { SyncMemory } from "../../vm/sync/words.js";
 import { LabError } from "../errors.js";
 import type { HangReport } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";
-import { System, VCPU } from "../scenario/system.js";
+import { type LoopActor, System, VCPU } from "../scenario/system.js";
 import { diagnose, stuck } from "../scenario/verdict.js";
 import { ConsoleFlow } from "./flow.js";
 import { ConsoleInput } from "./input.js";
@@ -51,7 +53,8 @@ export class Lab {
   readonly #sync = new SharedArrayBuffer(SyncMemory.BYTES);
   readonly #input = new SharedArrayBuffer(ConsoleInput.BYTES);
   readonly #memory: WebAssembly.Memory;
-  readonly #workers: Spawned[] = [];
+  /** By actor number. */
+  readonly #workers: (Spawned | undefined)[] = [];
   #modules: Modules | undefined;
   #seen: View | undefined;
   /** Where the guest of the life that is going on prints. */
@@ -87,8 +90,6 @@ export class Lab {
     fed.catch((error: unknown) => (inputError = error));
     const verdict = await watch(system, input, flow, vcpu, [vcpu, ...loops, fed]);
     over = true;
-    // Decided while nobody moved; the picture is taken before anybody is woken.
-    const hang = verdict && verdict !== "undecided" ? diagnose(system, verdict, "first", 1) : undefined;
     system.steering.stop();
     flow.release();
     input.release();
@@ -102,19 +103,32 @@ export class Lab {
     const results = settled.map((each) => (each as PromiseFulfilledResult<VcpuResult>).value);
     const { completed, exitCode, printed } = results[0]!;
     await printer.out(printed);
+    // Decided while nobody moved. Who is stopped in a wait ends there and changes nothing, so all is as it was.
+    const stuckAt = verdict === "undecided" ? undefined : verdict;
     const phase = completed === 0 ? "first" : "reboot";
+    const hang = stuckAt && diagnose(system, stuckAt, phase, Math.max(completed, 1));
     return {
       completed,
       exitCode,
-      ...(hang && { hang: { ...hang, phase, boot: Math.max(completed, 1) } }),
+      ...(hang && { hang }),
       undecided: verdict === "undecided",
       ...joined([VCPU, ...system.loops.map((loop) => loop.name)], results),
     };
   }
 
+  /** Between two lives: the next one gets new Workers for these threads of the back-end. */
+  async renew(planes: readonly LoopActor["plane"][]): Promise<void> {
+    const ended = (this.#seen?.system.loops ?? []).map(async ({ plane }, i) => {
+      if (!planes.includes(plane)) return;
+      await this.#workers[i + 1]?.end();
+      this.#workers[i + 1] = undefined;
+    });
+    await Promise.all(ended);
+  }
+
   /** Ends the Workers. */
   async close(): Promise<void> {
-    await Promise.all(this.#workers.splice(0).map((worker) => worker.end()));
+    await Promise.all(this.#workers.splice(0).map((worker) => worker?.end()));
   }
 
   async #load(): Promise<Modules> {
@@ -131,23 +145,30 @@ export class Lab {
     if (this.#seen?.system.scenario !== scenario) {
       const sync = new SyncMemory(this.#sync);
       const ring = new WebAssembly.Instance(module, { env: { memory: this.#memory } }).exports;
-      const system = new System(sync, this.#memory, ring as unknown as RingExports, scenario, () => {
-        throw new Error("the main thread serves nothing");
-      });
+      // What this thread serves is the request of a hung machine that is kicked once more: that it is answered counts.
+      const backing = (): Backing => new MemoryBacking({});
+      const system = new System(sync, this.#memory, ring as unknown as RingExports, scenario, backing);
       this.#seen = { sync, system, flow: new ConsoleFlow(sync), input: new ConsoleInput(sync, this.#input) };
     }
     return this.#seen;
   }
 
   async #actors(count: number, modules: Modules): Promise<Spawned[]> {
-    while (this.#workers.length < count) {
-      const worker = this.platform.spawnActor(this.#workers.length);
-      this.#workers.push(worker);
-      const setup = { sync: this.#sync, memory: this.#memory, input: this.#input, ...modules };
-      const guestConsole = proxy((fd: 1 | 2, bytes: Uint8Array) => this.#print(fd, bytes));
-      await worker.settle(worker.api.setup(setup, this.#workers.length - 1, guestConsole) as Promise<void>);
+    const workers: Spawned[] = [];
+    const starting: Promise<void>[] = [];
+    for (let actor = 0; actor < count; actor++) {
+      let worker = this.#workers[actor];
+      if (!worker) {
+        worker = this.platform.spawnActor(actor);
+        this.#workers[actor] = worker;
+        const setup = { sync: this.#sync, memory: this.#memory, input: this.#input, ...modules };
+        const guestConsole = proxy((fd: 1 | 2, bytes: Uint8Array) => this.#print(fd, bytes));
+        starting.push(worker.settle(worker.api.setup(setup, actor, guestConsole) as Promise<void>));
+      }
+      workers.push(worker);
     }
-    return this.#workers.slice(0, count);
+    await Promise.all(starting);
+    return workers;
   }
 }
 

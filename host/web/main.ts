@@ -3,10 +3,11 @@
 
 import { big, verdictWords } from "../report/explore-words.js";
 import { hangFacts } from "../report/hang-report.js";
-import { broken, type PhaseRow, phaseRows } from "../report/phase-row.js";
+import { type PhaseRow, phaseRows } from "../report/phase-row.js";
 import { interval, legend, NOTHING, others, rate } from "../report/phase-words.js";
 import type { BootsLimits, ExploreResult, HangReport } from "../scenario/outcome.js";
-import { type Phase, ROWS, type Row } from "../scenario/scenario.js";
+import { ROWS, type Row } from "../scenario/rows.js";
+import type { Phase } from "../scenario/scenario.js";
 import { webEngines } from "./engines.js";
 import { type Column, element, list, table } from "./table.js";
 
@@ -33,7 +34,7 @@ const HANG_COLUMNS: readonly Column<PhaseRow>[] = [
   { head: "95 % interval", cell: interval },
   { head: "other hangs", cell: others },
   { head: "expected", cell: ({ expected }) => expected ?? NOTHING },
-  { head: "held", cell: (row) => (row.held ? "yes" : `no: ${broken(row.expected, row)}`) },
+  { head: "held", cell: (row) => (row.held ? "yes" : `no: ${row.broken}`) },
 ];
 
 const EXPLORE_COLUMNS: readonly Column<Explored>[] = [

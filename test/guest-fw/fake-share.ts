@@ -15,6 +15,7 @@ const OPCODES: Readonly<Record<number, string>> = {
   3: "GETATTR",
   14: "OPEN",
   15: "READ",
+  17: "STATFS",
   18: "RELEASE",
   25: "FLUSH",
   26: "INIT",
@@ -96,6 +97,9 @@ export class FakeShare {
         this.log.push(`READDIRPLUS ${node} ${offset}`);
         return reply(request, this.#entries(tree as Map<string, Tree>, offset, size));
       }
+      case "STATFS":
+        this.log.push(`STATFS ${node}`);
+        return reply(request, Buffer.alloc(80)); // struct fuse_kstatfs
       case "FLUSH":
       case "RELEASE":
       case "RELEASEDIR": {

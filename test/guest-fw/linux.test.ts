@@ -292,6 +292,34 @@ describe("reads N PATH", () => {
   });
 });
 
+describe("forget PATH", () => {
+  const share = (errors: Readonly<Record<string, number>> = {}): FakeShare =>
+    new FakeShare(new Map<string, Tree>([["f", Buffer.from("x")]]), errors);
+  const opcode = ({ bytes }: Request): number => bytes.readUInt32LE(4);
+
+  it("has FUSE_STATFS on the request queue and FUSE_FORGET on hiprio in flight at once, and waits for both", () => {
+    const served = share();
+    const vm = new FakeLinuxMachine({ serve: served.serve });
+    expect(boot(vm, ["forget", "f"], "linux")).toMatchObject({ code: 0 });
+    const [statfs, forgotten] = [17, 2].map((code) => vm.requests.find((request) => opcode(request) === code)!);
+    expect([statfs!.queue, forgotten!.queue]).toEqual([1, 0]);
+    const published = ["store q1.avail.idx 3", "store q0.avail.idx 1"].map((access) => vm.trace.indexOf(access));
+    expect(published[0]).toBeGreaterThan(vm.trace.lastIndexOf("wfi", published[1]));
+    expect(published[1]).toBeGreaterThan(published[0]!);
+    expect([...served.lookups.values()]).toEqual([0]);
+  });
+
+  it.each(["LOOKUP", "STATFS"])("reports an error of %s, and keeps nothing", (name) => {
+    const served = share({ [name]: -5 });
+    const vm = new FakeLinuxMachine({ serve: served.serve });
+    expect(boot(vm, ["forget", "f"], "linux")).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/(^|\n)forget: f: EIO\n$/),
+    });
+    expect([...served.lookups.values()].every((count) => count === 0)).toBe(true);
+  });
+});
+
 describe("the command line", () => {
   it.each([
     [["x"]],
@@ -303,11 +331,13 @@ describe("the command line", () => {
     [["reads", "", "f"]],
     [["reads", "99999", "f"]],
     [["reads", "2", "f", "g"]],
+    [["forget"]],
+    [["forget", "f", "g"]],
   ])("of linux: %j is wrong usage: exit 2, one line, and no device is touched", (args) => {
     const vm = machine();
     expect(boot(vm, args, "linux")).toMatchObject({
       code: 2,
-      stderr: "usage: linux [--mount-delay-us N] [reads N PATH]\n",
+      stderr: "usage: linux [--mount-delay-us N] [reads N PATH | forget PATH]\n",
     });
     expect(vm.trace).toEqual([]);
   });

@@ -9,6 +9,8 @@ import { SEED_HANG } from "./report/events.js";
 
 export const REPORT: HangReport = {
   cause: "kick-consumed-while-disabled",
+  effect: "hang",
+  curedByKick: true,
   phase: "reboot",
   boot: 3,
   positions: [
@@ -20,7 +22,7 @@ export const REPORT: HangReport = {
   lateMessage: "SET_VRING_ENABLE q1 num=1",
 };
 
-export const CLEAN: PhaseCount = { boots: 500, hangs: 0, otherHangs: {}, undecided: 0 };
+export const CLEAN: PhaseCount = { boots: 500, hangs: 0, effects: {}, otherHangs: {}, undecided: 0 };
 
 /** Only the published pair hangs, 2 of 400 at first boot and 20 of 25 at reboot. */
 export function hangingAsPublished(frontEnd: string, backEnd: string, trace: boolean): BootsResult {
@@ -28,7 +30,10 @@ export function hangingAsPublished(frontEnd: string, backEnd: string, trace: boo
     return { counts: { first: CLEAN, reboot: CLEAN }, hangs: [], seconds: 1 };
   }
   return {
-    counts: { first: { ...CLEAN, boots: 400, hangs: 2 }, reboot: { ...CLEAN, boots: 25, hangs: 20 } },
+    counts: {
+      first: { ...CLEAN, boots: 400, hangs: 2, effects: { hang: 2 } },
+      reboot: { ...CLEAN, boots: 25, hangs: 20, effects: { hang: 20 } },
+    },
     hangs: [{ report: REPORT, events: trace ? SEED_HANG : [] }],
     seconds: 1,
   };

@@ -53,6 +53,11 @@ export class SharedRecord<F extends string> implements Foldable {
     });
   }
 
+  /** All fields to 0. */
+  clear(): Op<number> {
+    return this.set(Object.fromEntries(this.fields.map((field) => [field, 0])) as Record<F, number>);
+  }
+
   /** For onlookers while nobody moves. */
   peek(): Record<F, number> {
     const pairs = this.fields.map((field, i) => [field, this.memory.load(this.#at + i)]);

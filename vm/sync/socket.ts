@@ -10,6 +10,8 @@ import { type Foldable, type SyncMemory, WaitQueue } from "./words.js";
 const CAPACITY = 4096;
 const FDS = 64;
 const HEAD = 5;
+/** What `blocked` is asked for who waits for a connection. */
+const CONNECTING = -1;
 
 export class ByteStream implements Waitable, Foldable {
   readonly id: number;
@@ -102,13 +104,33 @@ export class ByteStream implements Waitable, Foldable {
     });
   }
 
-  /** @param sending 0 for a receiver; 1 and the number of descriptors for a sender */
+  /** accept(2) of a new connection in the place of one that was closed: nothing is left of that. */
+  reopen(): Op<number> {
+    return new Op(`${this.name}.reopen`, this.#all, () => {
+      this.memory.store(this.#received, this.memory.load(this.#sent));
+      this.memory.store(this.#fdsReceived, this.memory.load(this.#fdsSent));
+      this.memory.store(this.#closed, 0);
+      this.queue.wake();
+      return 0;
+    });
+  }
+
+  /** connect(2), tried again until somebody accepts. */
+  connected(): Op<number> {
+    return new Op(`${this.name}.connect`, this.#all, () => (this.blocked(0, CONNECTING) ? undefined : 0), {
+      blocks: { on: this, a: 0, b: CONNECTING },
+    });
+  }
+
+  /** @param sending 0 for a receiver; 1 and the number of descriptors for a sender; CONNECTING */
   blocked(length: number, sending: number): boolean {
+    if (sending === CONNECTING) return this.memory.load(this.#closed) !== 0;
     if (sending) return CAPACITY - this.#inFlight() < length || FDS - this.#fdsInFlight() < sending - 1;
     return this.#inFlight() < length && this.memory.load(this.#closed) === 0;
   }
 
   describe(length: number, sending: number): string {
+    if (sending === CONNECTING) return `somebody to accept ${this.name}`;
     return sending
       ? `room for ${length} bytes in ${this.name}`
       : `${length} bytes from ${this.name}, which has ${this.#inFlight()}`;

@@ -98,8 +98,8 @@ export interface Backing {
   link(node: Node, parent: Node, name: Uint8Array): 0 | Failed;
   unlink(parent: Node, name: Uint8Array): 0 | Failed;
   rmdir(parent: Node, name: Uint8Array): 0 | Failed;
-  /** Replaces what has the new name, as rename(2). */
-  rename(parent: Node, name: Uint8Array, newParent: Node, newName: Uint8Array): 0 | Failed;
+  /** Replaces what has the new name, as rename(2), or, where it is not to, fails with EEXIST. */
+  rename(parent: Node, name: Uint8Array, newParent: Node, newName: Uint8Array, replace: boolean): 0 | Failed;
 
   /** Opens a regular file. */
   open(node: Node, access: Access): OpenFile | Failed;

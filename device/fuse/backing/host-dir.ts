@@ -16,6 +16,7 @@ import type { Access, Attr, Backing, Found, OpenFile, Statfs, Time } from "./bac
 import { attempt, done } from "./host-dir/call.js";
 import { attrOf, entryOf, type HostNode, isEntry, magicLink, nodeOf } from "./host-dir/node.js";
 import { hostFile } from "./host-dir/open-file.js";
+import { renameNoReplace } from "./host-dir/rename-no-replace.js";
 import { type NewFile, newFile } from "./new-file.js";
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = fs.constants;
@@ -127,8 +128,9 @@ export class HostDirBacking implements Backing {
     return done(() => fs.rmdirSync(entryOf(parent, name)));
   }
 
-  rename(parent: HostNode, name: Uint8Array, newParent: HostNode, newName: Uint8Array): 0 | Failed {
-    return done(() => fs.renameSync(entryOf(parent, name), entryOf(newParent, newName)));
+  rename(parent: HostNode, name: Uint8Array, newParent: HostNode, newName: Uint8Array, replace: boolean): 0 | Failed {
+    const [from, to] = [entryOf(parent, name), entryOf(newParent, newName)];
+    return replace ? done(() => fs.renameSync(from, to)) : renameNoReplace(from, to);
   }
 
   open(node: HostNode, access: Access): OpenFile | Failed {

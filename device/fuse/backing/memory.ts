@@ -140,11 +140,18 @@ export class MemoryBacking implements Backing {
   }
 
   /** The checks of Linux's do_renameat2() and vfs_rename(), in their order. */
-  rename(parent: DirectoryNode, name: Uint8Array, newParent: DirectoryNode, newName: Uint8Array): 0 | Failed {
+  rename(
+    parent: DirectoryNode,
+    name: Uint8Array,
+    newParent: DirectoryNode,
+    newName: Uint8Array,
+    replace: boolean,
+  ): 0 | Failed {
     const node = parent.entries.get(keyOf(name))?.node;
     if (node === undefined) return -ENOENT;
-    if (node instanceof DirectoryNode && node.contains(newParent)) return -EINVAL;
     const replaced = newParent.entries.get(keyOf(newName))?.node;
+    if (!replace && replaced !== undefined) return -EEXIST;
+    if (node instanceof DirectoryNode && node.contains(newParent)) return -EINVAL;
     if (replaced instanceof DirectoryNode && replaced.contains(parent)) return -ENOTEMPTY;
     if (replaced === node) return 0;
     if (newParent.removed) return -ENOENT;

@@ -3,7 +3,7 @@
 // They change no inode and no handle: the guest goes on with the nodeids that it holds, whatever name they have now.
 
 import { EBADF, EINVAL, EPERM } from "../../spec/errno.js";
-import { FuseEntryOut, FuseLinkIn, FuseRename2In, FuseRenameIn, S_IFDIR } from "../../spec/fuse.js";
+import { FuseEntryOut, FuseLinkIn, FuseRename2In, FuseRenameIn, RENAME_NOREPLACE, S_IFDIR } from "../../spec/fuse.js";
 import { FUSE_LINK, FUSE_RENAME, FUSE_RENAME2, FUSE_RMDIR, FUSE_UNLINK } from "../../spec/fuse-opcode.js";
 import type { Backing, Node } from "../backing/backing.js";
 import type { Failed } from "../failed.js";
@@ -51,21 +51,23 @@ const rename: Answered = {
   body: 0,
   serve(session, request) {
     const input = request.argument.struct(FuseRenameIn.SIZEOF);
-    return input === undefined ? -EINVAL : move(session, request, input.getBigUint64(FuseRenameIn.NEWDIR, true));
+    return input === undefined ? -EINVAL : move(session, request, input.getBigUint64(FuseRenameIn.NEWDIR, true), true);
   },
 };
 
-/** renameat2(2) is out of node's reach: none of its flags is served. */
+/** EDK2 sends it with RENAME_NOREPLACE. The other flags of renameat2(2) are out of node's reach: EINVAL, as there. */
 const rename2: Answered = {
   body: 0,
   serve(session, request) {
     const input = request.argument.struct(FuseRename2In.SIZEOF);
-    if (input === undefined || input.getUint32(FuseRename2In.FLAGS, true) !== 0) return -EINVAL;
-    return move(session, request, input.getBigUint64(FuseRename2In.NEWDIR, true));
+    if (input === undefined) return -EINVAL;
+    const flags = input.getUint32(FuseRename2In.FLAGS, true);
+    if ((flags & ~RENAME_NOREPLACE) !== 0) return -EINVAL;
+    return move(session, request, input.getBigUint64(FuseRename2In.NEWDIR, true), flags === 0);
   },
 };
 
-function move(session: FuseSession, request: Request, newdir: bigint): 0 | Failed {
+function move(session: FuseSession, request: Request, newdir: bigint, replace: boolean): 0 | Failed {
   const name = request.argument.name();
   if (typeof name === "number") return name;
   const newName = request.argument.name();
@@ -75,7 +77,7 @@ function move(session: FuseSession, request: Request, newdir: bigint): 0 | Faile
   if (typeof parent === "number") return parent;
   const newParent = session.inodes.directory(newdir);
   if (typeof newParent === "number") return newParent;
-  return session.backing.rename(parent.node, name, newParent.node, newName);
+  return session.backing.rename(parent.node, name, newParent.node, newName, replace);
 }
 
 export const NAME_OPERATIONS: Operations = new Map<number, Operation>([

@@ -3,14 +3,26 @@
 
 import type { Actor } from "../../../vm/sync/op.js";
 import type { Exit, Exits } from "../../../vm/vcpu.js";
+import type { FrontEndName, GuestName } from "../occupants.js";
 import type { System } from "../system.js";
 
-/** Runs the guest from its reset vector to its end, with the exits given. */
-export type RunGuest = (exits: Exits) => Actor<unknown>;
+/**
+ * Runs the guest from its reset vector to its end, with the exits given.
+ * @param args the guest's command line; absent: the one that the engine was given
+ */
+export type RunGuest = (exits: Exits, args?: readonly string[]) => Actor<unknown>;
 
 export interface Script {
   /** The story in a line. */
   readonly about: string;
+  /** The one occupant of a seat that it can be played with, and what the others there lack. */
+  readonly only?: {
+    readonly seat: "guest" | "frontEnd";
+    readonly name: GuestName | FrontEndName;
+    readonly why: string;
+  };
+  /** When the connection ends the back-end ends, and is started again; without it nobody does that. */
+  readonly restarts?: boolean;
   run(system: System, runGuest: RunGuest): Actor;
 }
 

@@ -117,6 +117,7 @@ describe("the vhost worker", () => {
         "q1.used.element id 0 len 0",
         "q1.used.idx = 1",
         "q1.avail.flags",
+        "q1.call.load",
         "q1.call.add +1",
         "q1.store nextAvail=1 nextUsed=1",
         "q1.nextAvail.load",

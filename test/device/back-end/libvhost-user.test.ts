@@ -132,6 +132,7 @@ describe("queue thread", () => {
         "q1.used.element id 0 len 5",
         "q1.used.idx = 1",
         "q1.avail.flags",
+        "q1.call.load",
         "q1.call.add +1",
         "q1.store nextUsed=1",
       ),
@@ -164,6 +165,24 @@ describe("queue thread", () => {
     all.view.setUint16(all.areas(1).avail, 1, true);
     expect(all.roundTrip(1)).toBe(true);
     expect(all.queues[1]!.call.eventfd.count()).toBe(0);
+  });
+
+  // vu_queue_notify looks vq->call_fd up when it notifies; the lock was dropped since the request was popped.
+  test("SET_VRING_CALL between pop and notify: the new descriptor is called", () => {
+    const all = kicked({ count: 0 });
+    const { call, maskedCall } = all.queues[1]!;
+    perform(call.eventfd.read());
+    const thread = all.workers[1]!;
+    all.offer(1);
+    all.kick(1);
+    thread.run("q1.chain");
+    thread.run("dispatch.read-lock");
+    all.vringFdOf(VHOST_USER_SET_VRING_CALL, 1, maskedCall.fd);
+    all.control.run();
+    perform(maskedCall.eventfd.read()); // what SET_VRING_CALL itself has written
+    thread.run();
+    expect(all.usedIdx(1)).toBe(1);
+    expect([call.eventfd.count(), maskedCall.eventfd.count()]).toEqual([0, 1]);
   });
 
   test("with EVENT_IDX it names the next entry with each pop, so that the driver's next offer is kicked", () => {

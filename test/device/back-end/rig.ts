@@ -3,6 +3,7 @@
 
 import { BackEnd, type QueueEvents, type Variant, type VringState } from "../../../device/back-end/back-end.js";
 import { controlPlane } from "../../../device/back-end/control-plane.js";
+import { restartingControlPlane } from "../../../device/back-end/restart.js";
 import {
   VHOST_USER_ADD_MEM_REG,
   VHOST_USER_GET_VRING_BASE,
@@ -97,7 +98,11 @@ export class Rig {
   /** Called while a chain is being served: what a driver does at the same time. */
   onServe: (queue: number) => void = () => {};
 
-  constructor(readonly variant: Variant) {
+  /** @param restarts the process is started again when its connection has ended */
+  constructor(
+    readonly variant: Variant,
+    restarts = false,
+  ) {
     const memory = GuestMemory.allocate(RAM_BYTES);
     this.ram = new GuestMemory(memory, this.sync);
     this.view = new DataView(memory.buffer);
@@ -139,7 +144,10 @@ export class Rig {
       serve: (chain, queue) => this.#serve(chain, queue),
     });
     this.backEnd.note = (name, detail) => this.notes.push(`${name}: ${detail}`);
-    this.control = new Thread(() => controlPlane(this.backEnd), true);
+    this.control = new Thread(
+      () => (restarts ? restartingControlPlane(this.backEnd, () => {}) : controlPlane(this.backEnd)),
+      true,
+    );
     this.workers = this.doorbells.map((_, worker) => new Thread(() => variant.work(this.backEnd, worker), true));
   }
 

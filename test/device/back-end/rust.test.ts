@@ -203,8 +203,10 @@ describe("worker (4.2)", () => {
         "q1.serve",
         "q1.used.element id 0 len 5",
         "q1.used.idx = 1",
+        "q1.call.load",
         "q1.call.add +1",
         "q1.store nextAvail=1 nextUsed=1",
+        "q1.broken.load", // was there an error?
       ),
     ]);
   });
@@ -247,13 +249,41 @@ describe("worker (4.2)", () => {
     all.offer(1);
     const steps = all.workers[0]!.run();
     const at = steps.indexOf("q1.avail_event");
-    expect(steps.slice(at - 1, at + 3)).toEqual([
-      "q1.nextAvail.load",
-      "q1.avail_event",
-      "q1.avail.idx",
-      "q1.lock.unlock",
-    ]);
+    expect(steps.slice(at - 1, at + 3)).toEqual(["q1.load", "q1.avail_event", "q1.avail.idx", "q1.broken.load"]);
     expect(all.view.getUint16(all.areas(1).used + 4 + 8 * 4, true)).toBe(1);
+  });
+
+  describe("6: an avail index that cannot be is an error of iter()", () => {
+    /** Ring 1 with an index behind the one that has been served, as a driver leaves it that begins anew. */
+    function behind(features: bigint): Rig {
+      const all = kicked(features);
+      all.enable(1, 1);
+      expect(all.roundTrip(1)).toBe(true);
+      all.setAvailIdx(1, 0);
+      all.kick(1);
+      all.workers[0]!.run();
+      return all;
+    }
+
+    test("without EVENT_IDX it is returned to run(): the worker ends", () => {
+      const all = behind(FEATURES);
+      expect(all.workers[0]!.ended).toBe(true);
+      expect(all.notes).toContain("worker ends: q1: the queue is broken");
+    });
+
+    test("with it the error is logged and the loop goes on, the mutex held, until the driver writes another", () => {
+      const all = behind(FEATURES | EVENT_IDX);
+      const worker = all.workers[0]!;
+      expect([worker.ended, worker.next, worker.step()]).toEqual([false, "q1.avail.idx.poll", false]);
+      all.enable(1, 0);
+      expect([all.control.next, all.control.step()]).toEqual(["q1.lock.lock", false]);
+      all.setAvailIdx(1, 1);
+      all.offer(1);
+      worker.run();
+      all.control.run();
+      expect(all.usedIdx(1)).toBe(2);
+      expect(all.vring(1)).toMatchObject({ enabled: 0, broken: 0 });
+    });
   });
 
   test("6: without EVENT_IDX every used buffer is signalled, whatever avail.flags says", () => {

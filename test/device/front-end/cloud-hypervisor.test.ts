@@ -111,6 +111,22 @@ describe("2.7, message by message", () => {
     expect(m.messages()).toEqual(enable(1, 1));
   });
 
+  test("reconnect: SET_OWNER, GET_FEATURES, SET_PROTOCOL_FEATURES, then activate, from the ring's avail.idx", () => {
+    const m = powered(RUST, { restarts: true });
+    m.start();
+    m.rig.offer(1);
+    m.notify(1);
+    m.settle();
+    m.messages();
+    m.run(m.frontEnd.reconnect(m.pci));
+    const begin = ["3 0x1 0", "1 0x1 0", "1 0x5 8 0x170000000", "16 0x1 8 0x8429"];
+    expect(m.messages()).toEqual([...begin, ...HEAD, ...num(1), ...ring(1, 1), ...enable(1, 1), ...BACKEND_REQ]);
+    m.rig.offer(1, "again");
+    m.notify(1);
+    m.settle();
+    expect(m.rig.reply(1, 5)).toBe("again");
+  });
+
   test("NUM is the maximum size, whatever the driver chose", () => {
     const m = powered();
     m.negotiate();

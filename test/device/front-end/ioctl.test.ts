@@ -82,6 +82,7 @@ function setUp() {
     config: new DeviceCfg(new Uint8Array(40)),
     queueSize: 4,
     kickCount: 1,
+    eventIdx: true,
     tapFd: rig.tapFd,
     vhost: {
       ioctl: (call) => {

@@ -53,10 +53,11 @@ export class Machine {
     frontEnd: FrontEndVariant | "cloud-hypervisor",
     backEnd: Variant,
     options: Partial<
-      Pick<VhostUserParts, "queueSize" | "memory" | "kickCount"> & Pick<VirtioPciOptions, "enableAt">
+      Pick<VhostUserParts, "queueSize" | "memory" | "kickCount" | "eventIdx"> &
+        Pick<VirtioPciOptions, "enableAt"> & { restarts: boolean }
     > = {},
   ) {
-    this.rig = new Rig(backEnd);
+    this.rig = new Rig(backEnd, options.restarts);
     this.channel = new RecordingChannel(this.rig.toBackEnd, this.rig.toFrontEnd);
     const note = (name: string, detail: string): void => void this.notes.push(`${name}: ${detail}`);
     const parts = {
@@ -68,6 +69,7 @@ export class Machine {
       config: new DeviceCfg(new Uint8Array(40)),
       queueSize: options.queueSize ?? 128, // QEMU's default
       kickCount: options.kickCount ?? 1, // 2.1: QEMU's
+      eventIdx: options.eventIdx ?? true, // QEMU's default
       note,
     };
     this.frontEnd =

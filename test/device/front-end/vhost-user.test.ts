@@ -116,6 +116,12 @@ test("the guest is offered what the back-end offers, but for bit 30 and what vho
   expect(powered(undefined, plain).frontEnd.offeredFeatures()).toEqual([0, 1]);
 });
 
+test("a device with event_idx off does not offer EVENT_IDX, whatever the back-end does", () => {
+  const options = { eventIdx: false };
+  for (const frontEnd of [undefined, "cloud-hypervisor"] as const)
+    expect(powered(frontEnd, BACK_END_VARIANTS.c, options).frontEnd.offeredFeatures()).toEqual([0x1000_0000, 1]);
+});
+
 describe("queues", () => {
   test("2.2 (b) addresses reach the device in the queue_enable write: a queue that is not enabled is not started", () => {
     const m = powered();

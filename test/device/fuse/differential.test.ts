@@ -23,6 +23,7 @@ const SIZE = 1 << 3;
 const ATIME = 1 << 4;
 const MTIME = 1 << 5;
 const ENOENT = -2;
+const EEXIST = -17;
 const ENOTDIR = -20;
 
 type Path = readonly string[];
@@ -41,7 +42,10 @@ const operation = fc.oneof(
   fc.record({ op: fc.constant("link" as const), at: where, to: where }),
   fc.record({ op: fc.constant("unlink" as const), at: where }),
   fc.record({ op: fc.constant("rmdir" as const), at: where }),
-  { weight: 3, arbitrary: fc.record({ op: fc.constant("rename" as const), at: where, to: where }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ op: fc.constant("rename" as const), at: where, to: where, replace: fc.boolean() }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({ op: fc.constant("write" as const), at: where, offset: size, size, byte: fc.nat(255) }),
@@ -92,7 +96,11 @@ class FuseTree {
       case "rmdir":
         return this.#in(o.at, (dir, last) => guest.rmdir(dir, last).error);
       case "rename":
-        return this.#in(o.at, (dir, last) => this.#in(o.to, (to, new_) => guest.rename(dir, last, to, new_).error));
+        return this.#in(o.at, (dir, last) =>
+          this.#in(o.to, (to, new_) =>
+            o.replace ? guest.rename(dir, last, to, new_).error : guest.rename2(dir, last, to, new_).error,
+          ),
+        );
       case "write":
         return this.#open(o.at, 2, (node, fh) => {
           const data = new Uint8Array(o.size).fill(o.byte);
@@ -240,6 +248,8 @@ class PlainTree {
       case "rmdir":
         return this.#void(fs.rmdirSync(at));
       case "rename":
+        fs.lstatSync(at);
+        if (!o.replace && fs.lstatSync(path.join(this.root, ...o.to), { throwIfNoEntry: false })) return EEXIST;
         return this.#void(fs.renameSync(at, path.join(this.root, ...o.to)));
       case "write":
         return this.#open(at, fs.constants.O_RDWR, (fd) =>

@@ -139,6 +139,11 @@ export class Guest {
     return this.send(12, bytes(u64(newdir), nul(name), nul(newName)), { nodeid: parent });
   }
 
+  /** FUSE_RENAME2, with RENAME_NOREPLACE unless told. */
+  rename2(parent: bigint, name: string, newdir: bigint, newName: string, flags = 1): Answer {
+    return this.send(45, bytes(u64(newdir), u32(flags), u32(0), nul(name), nul(newName)), { nodeid: parent });
+  }
+
   link(oldnodeid: bigint, parent: bigint, name: string | Uint8Array): Answer {
     return this.send(13, bytes(u64(oldnodeid), nul(name)), { nodeid: parent });
   }

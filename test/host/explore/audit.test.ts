@@ -5,7 +5,8 @@ import { describe, expect, it } from "vitest";
 import type { Execution, World } from "../../../host/explore/execution.js";
 import { createWorld } from "../../../host/explore/explore.js";
 import { BACK_ENDS } from "../../../host/scenario/occupants.js";
-import { ROWS, type Scenario } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
+import type { Scenario } from "../../../host/scenario/scenario.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 import type { Op } from "../../../vm/sync/op.js";
 import { auditEager, auditFootprints, auditPairs, type Choose, Comparisons, type Declared, walk } from "./audit.js";
@@ -17,7 +18,14 @@ const CELLS: [string, Scenario][] = [
   ...BACK_ENDS.filter((backEnd) => backEnd !== "kernel").map((backEnd) => ({ ...row("fix"), backEnd })),
   { ...row("fix"), frontEnd: "cloud-hypervisor" as const },
   { ...row("fix"), frontEnd: "ioctl" as const, backEnd: "kernel" as const },
-].map((scenario) => [`${scenario.frontEnd} and ${scenario.backEnd}`, scenario]);
+  ...(["rust-0.10", "c"] as const).map((backEnd) => ({
+    ...row("fix"),
+    frontEnd: "cloud-hypervisor" as const,
+    backEnd,
+    script: "reconnect" as const,
+  })),
+  { ...row("rekick"), guest: "linux" as const, script: "two-queues" as const },
+].map((scenario) => [`${scenario.script}: ${scenario.frontEnd} and ${scenario.backEnd}`, scenario]);
 const cells = [...new Map(CELLS)];
 
 /** Runs `body` with `count` sources of choices. */

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { explore } from "../../../host/explore/explore.js";
 import type { BackEndName, FrontEndName, GuestName } from "../../../host/scenario/occupants.js";
-import { ROWS } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 
 const boot = (guest: GuestName, frontEnd: FrontEndName, backEnd: BackEndName) =>

@@ -7,6 +7,7 @@ describe("hang report", () => {
     expect(hangReport(REPORT, [["schedule", "s/v1"]]).split("\n")).toEqual([
       "  hang           reboot 3, kick-consumed-while-disabled",
       "                 the request's kick was consumed while the ring was disabled",
+      "  effect         hang: one more kick would get the request answered, and nobody is left to make it",
       "  vCPU           waits for the word at RAM offset 0x102882 to change from 0, polling",
       "  control plane  waits for 12 bytes from to-back-end, which has 0",
       "  data plane     waits for epoll, which watches q1.kick (count 0)",
@@ -21,6 +22,14 @@ describe("hang report", () => {
   it("counts waiting requests across the wrap of the 16-bit index (virtio 1.4, 2.7.6)", () => {
     const ring = { ...REPORT.ring, availIdx: 1, nextAvail: 0xffff };
     expect(hangReport({ ...REPORT, ring })).toContain("next avail 65535: 2 requests not looked at");
+  });
+
+  it.each([
+    [{ effect: "stall", curedByKick: true }, "stall: until the guest's next kick"],
+    [{ effect: "hang", curedByKick: false }, "hang: one more kick would change nothing"],
+    [{ effect: "worker-died", curedByKick: false }, "worker-died: one more kick would change nothing"],
+  ] as const)("says what %o is", (change, words) => {
+    expect(hangReport({ ...REPORT, ...change })).toContain(`  effect         ${words}`);
   });
 
   it("says nothing of a message where none is involved", () => {

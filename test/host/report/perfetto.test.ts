@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type ChromeEvent, type ChromeTrace, perfettoTrace } from "../../../host/report/perfetto.js";
 import type { Recording } from "../../../host/scenario/outcome.js";
-import { ROWS } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
 import type { TraceEvent } from "../../../vm/sync/trace.js";
 import { REPORT } from "../fakes.js";
 import { arrowsOf, breaches } from "./chrome-trace.js";

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { ROWS, type Scenario } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
+import type { Scenario } from "../../../host/scenario/scenario.js";
 import { runBoots } from "../../../host/threads/boots.js";
+import type { Platform } from "../../../host/threads/platform.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 
 const row = (id: string): Scenario => ROWS.find((each) => each.id === id)!.scenario;
@@ -9,6 +11,7 @@ describe("boots on real threads, no delays", () => {
   // A limit, not a time: at any rate near the one seen (one boot in five) 2000 boots without a hang do not happen.
   it("the published pair hangs by the published cause, and the report names what is stuck", async () => {
     const { counts, hangs } = await runBoots(nodePlatform, row("seed"), { boots: 2000, enough: 1 });
+    expect(counts.first.effects).toEqual({ hang: counts.first.hangs });
     // One phase may go on beyond its hang until the other has its own.
     expect(counts.first.hangs).toBeGreaterThan(0);
     expect(counts.reboot.hangs).toBeGreaterThan(0);
@@ -21,6 +24,8 @@ describe("boots on real threads, no delays", () => {
       ],
       ring: { queue: 1, ready: true, enabled: true, kickCount: 0 },
       lateMessage: "SET_VRING_ENABLE q1 num=1",
+      effect: "hang",
+      curedByKick: true,
     });
   });
 
@@ -54,6 +59,27 @@ describe("boots on real threads, no delays", () => {
     expect(enabled).toBeGreaterThan(tested);
     expect(events.findLastIndex(({ name }) => name === "kick dropped")).toBeGreaterThan(tested);
   });
+
+  it.each([
+    { cold: [], spawned: [1, 1, 1] },
+    { cold: ["control"], spawned: [1, 3, 1] },
+    { cold: ["control", "data"], spawned: [1, 3, 3] },
+  ] as const)(
+    "cold $cold: those threads are new with each of three machines, no other is",
+    async ({ cold, spawned }) => {
+      const counts = [0, 0, 0];
+      const platform: Platform = {
+        ...nodePlatform,
+        spawnActor: (actor) => {
+          counts[actor]!++;
+          return nodePlatform.spawnActor(actor);
+        },
+      };
+      const { counts: boots } = await runBoots(platform, row("rekick"), { boots: 3, enough: 1 }, { cold });
+      expect(boots.first).toMatchObject({ boots: 3, hangs: 0, undecided: 0 });
+      expect(counts).toEqual(spawned);
+    },
+  );
 
   it("a delay is a delay: it is applied, and changes no verdict of a row that cannot hang", async () => {
     const delays = [{ point: "before-enabled-test", micros: 100 }];

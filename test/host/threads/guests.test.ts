@@ -114,10 +114,17 @@ describe("the shell on real threads, before a host directory", () => {
     for (const name of ["in", "copy"]) rmSync(join(directory, name));
   });
 
-  it("makes, renames, lists and removes files, both queues at work", async () => {
-    const { exitCode, stdout } = await shell("rekick", ["bulk", "200"]);
+  it("makes, renames, lists and removes 10,000 files, both queues at work, and counts interrupts", async () => {
+    const { exitCode, stdout } = await shell("rekick", ["bulk", "10000"]);
     expect(exitCode).toBe(0);
-    expect(stdout).toMatch(/^made 200\nrenamed 200\nlisted 200\nremoved 200\n/);
+    expect(stdout).toMatch(/^made 10000\nrenamed 10000\nlisted 10000\nremoved 10000\n/);
+    const counted = /(\d+) \+ (\d+) kicks, (\d+) interrupts, (\d+) \+ (\d+) requests\n$/.exec(stdout)!;
+    const [kicks, hiprioKicks, interrupts, requests, hiprio] = counted.slice(1).map(Number);
+    // A file is CREATE, WRITE, FLUSH, RELEASE, RENAME, UNLINK, and a FORGET of what CREATE found and of what READDIRPLUS did.
+    expect(requests).toBeGreaterThan(60_000);
+    expect(hiprio).toBeGreaterThanOrEqual(20_000);
+    expect(Math.min(kicks!, hiprioKicks!, interrupts!)).toBeGreaterThan(0);
+    expect(interrupts).toBeLessThanOrEqual(requests! + hiprio!);
     expect(readdirSync(directory)).toEqual([]);
   });
 

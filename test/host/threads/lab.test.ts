@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ROWS } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
 import { bootOnce } from "../../../host/threads/boot-once.js";
 import type { Job } from "../../../host/threads/job.js";
 import { Lab } from "../../../host/threads/lab.js";

@@ -1,5 +1,6 @@
 import { describe, expect, inject, it } from "vitest";
-import { ROWS, type Scenario } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
+import type { Scenario } from "../../../host/scenario/scenario.js";
 import { webEngines } from "../../../host/web/engines.js";
 
 const row = (id: string): Scenario => ROWS.find((each) => each.id === id)!.scenario;
@@ -36,10 +37,10 @@ describe("in a browser tab", () => {
     }
   });
 
-  it.each(ROWS.map(({ id }) => id))("the explorer's verdict and counts of row %s are Node's", async (id) => {
-    const { ms: _, ...inNode } = inject("explored").find((each) => each.id === id)!;
-    const { ms: __, ...found } = await webEngines.explore(row(id), {});
-    expect({ id, expected: inNode.expected, scenario: row(id), ...found }).toEqual(inNode);
+  it.each(ROWS)("the explorer's verdict and counts of row $id are Node's", async (row) => {
+    const { ms: _, ...inNode } = inject("explored").find(({ id }) => id === row.id)!;
+    const { ms: __, ...found } = await webEngines.explore(row.scenario, {});
+    expect({ ...row, ...found }).toEqual(inNode);
     expect(found.complete).toBe(true);
   });
 

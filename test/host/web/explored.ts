@@ -2,7 +2,7 @@
 
 import type { TestProject } from "vitest/node";
 import { explore } from "../../../host/explore/explore.js";
-import { type Row, ROWS } from "../../../host/scenario/scenario.js";
+import { ROWS, type Row } from "../../../host/scenario/rows.js";
 import type { ExploreResult } from "../../../host/scenario/outcome.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 

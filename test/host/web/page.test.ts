@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type Browser, chromium as driver, type Page } from "playwright";
 import { build, type PreviewServer, preview } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ROWS } from "../../../host/scenario/scenario.js";
+import { ROWS } from "../../../host/scenario/rows.js";
 import { chromium } from "./chromium.js";
 
 describe.skipIf(!existsSync(chromium.executablePath))("the built page", () => {

@@ -19,6 +19,8 @@ describe("SharedRecord", () => {
     expect(record.load().attempt()?.values).toEqual({ ready: -1, enabled: 0, kick: 7 });
     expect(FIELDS.map((field) => record.get(field).attempt())).toEqual([-1, 0, 7]);
     expect(record.peek()).toEqual({ ready: -1, enabled: 0, kick: 7 });
+    record.clear().attempt();
+    expect(record.peek()).toEqual({ ready: 0, enabled: 0, kick: 0 });
   });
 
   it("keeps 32 bits of a value, as a signed number", () => {

@@ -135,6 +135,19 @@ describe("ByteStream (a Unix stream socket with SCM_RIGHTS)", () => {
     expect(socket.receive(12).attempt()).toEqual(new Received(new Uint8Array(), []));
   });
 
+  it("reopened has nothing left of the connection before; who connects waits for that", () => {
+    const socket = stream();
+    expect(socket.connected().attempt()).toBe(0);
+    socket.send(Uint8Array.of(1, 2, 3), [10]).attempt();
+    socket.close().attempt();
+    expect([socket.connected().enabled(), socket.connected().attempt()]).toEqual([false, undefined]);
+    socket.reopen().attempt();
+    expect(socket.connected().attempt()).toBe(0);
+    expect(keyOf(socket)).toBe(keyOf(stream()));
+    socket.send(Uint8Array.of(4), [11]).attempt();
+    expect(socket.receive(1).attempt()).toEqual(new Received(Uint8Array.of(4), [11]));
+  });
+
   it("blocks a sender when the descriptors do not fit, though the bytes would", () => {
     const socket = stream();
     for (let i = 0; i < FDS; i++) socket.send(Uint8Array.of(i), [i]).attempt();
@@ -155,5 +168,7 @@ describe("ByteStream (a Unix stream socket with SCM_RIGHTS)", () => {
     socket.send(Uint8Array.of(1)).attempt();
     expect(socket.describe(12, 0)).toBe("12 bytes from to-back-end, which has 1");
     expect(socket.describe(4096, 1)).toBe("room for 4096 bytes in to-back-end");
+    const { on, a, b } = socket.connected().blocks!;
+    expect(on.describe(a, b)).toBe("somebody to accept to-back-end");
   });
 });

@@ -216,6 +216,39 @@ describe("SETATTR of times", () => {
   });
 });
 
+describe("RENAME2 with RENAME_NOREPLACE", () => {
+  beforeEach(() => {
+    fs.mkdirSync(on("dir", "sub"), { recursive: true });
+    fs.writeFileSync(on("file"), "content");
+    fs.symlinkSync("nowhere", on("link"));
+  });
+
+  it.each(["file", "dir", "link"])("moves %s to a free name, as it is, and its node with it", (name) => {
+    const node = guest.walk(name);
+    const before = fs.lstatSync(on(name), { bigint: true });
+    guest.ok(guest.rename2(1n, name, 1n, "new"));
+    const after = fs.lstatSync(on("new"), { bigint: true });
+    expect([after.ino, after.mode, after.nlink]).toEqual([before.ino, before.mode, before.nlink]);
+    expect(fs.existsSync(on(name))).toBe(false);
+    expect(guest.walk("new")).toBe(node);
+    if (name === "link") expect(guest.readlink(node)).toBe("nowhere");
+  });
+
+  it.each(["file", "dir", "link"])("to the name of %s is EEXIST, of whatever, and moves nothing", (name) => {
+    const before = fs.readdirSync(share, { recursive: true }).sort();
+    for (const from of ["file", "dir", "link"]) expect(guest.rename2(1n, from, 1n, name).error).toBe(EEXIST);
+    expect(fs.readdirSync(share, { recursive: true }).sort()).toEqual(before);
+    expect(fs.readFileSync(on("file"), "utf8")).toBe("content");
+  });
+
+  it("that fails leaves nothing at the new name", () => {
+    const before = fs.readdirSync(share, { recursive: true }).sort();
+    expect(guest.rename2(1n, "absent", 1n, "new").error).toBe(ENOENT);
+    expect(guest.rename2(1n, "dir", guest.walk("dir", "sub"), "new").error).toBe(EINVAL);
+    expect(fs.readdirSync(share, { recursive: true }).sort()).toEqual(before);
+  });
+});
+
 describe("LINK and READLINK, which need a name of now", () => {
   it("follow a name that has moved, in the guest or on the host", () => {
     const { nodeid } = guest.created(1n, "file");
