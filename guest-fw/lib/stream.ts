@@ -10,7 +10,7 @@ import { copy } from "../../vm/wasm/copy";
 import { pause } from "../../vm/wasm/pause";
 import { Virtqueue, writableBytes } from "./virtq";
 
-/** Bytes of a stream over a queue of `size` entries: this struct, the place of each head, the free places. */
+/** Bytes of a stream over a queue of `size` entries: this struct, the place of each head, the places in their turn. */
 export function streamBytes(size: u32): usize {
   return offsetof<Stream>() + 2 * size * sizeof<u32>();
 }
@@ -18,7 +18,7 @@ export function streamBytes(size: u32): usize {
 @unmanaged
 export class Stream {
   queue: Virtqueue;
-  /** By place: `chain` descriptors to be offered, and behind them nothing. */
+  /** By place, of which there are `outstanding`: `chain` buffers as `add` takes them. */
   requests: usize;
   chain: u32;
   indirect: bool;
@@ -54,7 +54,7 @@ export class Stream {
     this.source = source;
     this.notify = notify;
     this.submitted = this.returned = 0;
-    for (let place: u32 = 0; place < this.queue.size; place++) store<u32>(this.free(place), place);
+    for (let place: u32 = 0; place < outstanding; place++) store<u32>(this.turn(place), place);
   }
 
   @inline
@@ -62,9 +62,9 @@ export class Stream {
     return changetype<usize>(this) + offsetof<Stream>() + head * sizeof<u32>();
   }
 
-  /** Free places, first in, first out: the n-th request takes from entry n, the n-th that returns puts there. */
+  /** The places in turn: the n-th request's is in entry n, and the n-th to return puts its place behind all others. */
   @inline
-  private free(at: u32): usize {
+  private turn(at: u32): usize {
     return this.placeOf(this.queue.size + (at & (this.queue.size - 1)));
   }
 
@@ -103,7 +103,7 @@ export class Stream {
       for (let i: u32 = 0; i < pending; i++) {
         const head = queue.reap();
         if (head < 0) return head;
-        store<u32>(this.free(this.returned++), load<u32>(this.placeOf(head)));
+        store<u32>(this.turn(this.outstanding + this.returned++), load<u32>(this.placeOf(head)));
       }
     }
     return VIRTQ_RUN_DONE;
@@ -115,14 +115,14 @@ export class Stream {
     const queue = this.queue;
     let free = queue.freeHead;
     for (let i: u32 = 0; i < count; i++) {
-      const buffers = this.buffersOf(load<u32>(this.free(this.submitted + i)));
+      const buffers = this.buffersOf(load<u32>(this.turn(this.submitted + i)));
       const head = free;
       free = this.indirect ? queue.writeIndirect(head, buffers, this.chain) : queue.write(head, buffers, this.chain);
       queue.enter(queue.nextIdx + i, head);
     }
     let head = queue.freeHead;
     for (let i: u32 = 0; i < count; i++) {
-      const place = load<u32>(this.free(this.submitted));
+      const place = load<u32>(this.turn(this.submitted));
       const buffers = this.buffersOf(place);
       if (this.payload > 0) this.fill(buffers);
       queue.know(head, perChain, writableBytes(buffers, this.chain));

@@ -197,7 +197,7 @@ static int stream(struct driver *d, uint32_t target, uint32_t looks, uint32_t pa
     for (uint32_t i = 0; i < pending; i++) {
       int head = reap(d);
       if (head < 0) return BROKEN;
-      d->free_places[d->returned++ & (size - 1)] = d->place_of[head];
+      d->free_places[(outstanding + d->returned++) & (size - 1)] = d->place_of[head];
     }
   }
   return DONE;
