@@ -1,8 +1,8 @@
 // A driver at full speed, as pktgen is one: requests that carry data to the device, many in one call. In driver.wasm
 // only. A stream is a struct in guest memory, as its queue is.
 //
-// The buffers belong to a place, not to the head that a request gets, and the places are used in turn: each request
-// writes its descriptors anew, as a driver of real requests has to.
+// The buffers belong to the head that a request gets; its descriptors are written anew each time, as a driver of real
+// requests has to.
 
 import { VIRTQ_NOTIFY_NEVER, VIRTQ_RUN_DONE, VIRTQ_RUN_IDLE, VIRTQ_RUN_NOTIFY, VirtqAvail, VirtqDesc } from "../../device/spec/virtq";
 import { RAM_BASE } from "../../vm/spec/board";
@@ -10,15 +10,15 @@ import { copy } from "../../vm/wasm/copy";
 import { pause } from "../../vm/wasm/pause";
 import { Virtqueue, writableBytes } from "./virtq";
 
-/** Bytes of a stream over a queue of `size` entries: this struct, the place of each head, the places in their turn. */
-export function streamBytes(size: u32): usize {
-  return offsetof<Stream>() + 2 * size * sizeof<u32>();
+/** Bytes of a stream. */
+export function streamBytes(): usize {
+  return offsetof<Stream>();
 }
 
 @unmanaged
 export class Stream {
   queue: Virtqueue;
-  /** By place, of which there are `outstanding`: `chain` buffers as `add` takes them. */
+  /** By head: `chain` buffers as `add` takes them. */
   requests: usize;
   chain: u32;
   indirect: bool;
@@ -54,18 +54,6 @@ export class Stream {
     this.source = source;
     this.notify = notify;
     this.submitted = this.returned = 0;
-    for (let place: u32 = 0; place < outstanding; place++) store<u32>(this.turn(place), place);
-  }
-
-  @inline
-  private placeOf(head: u32): usize {
-    return changetype<usize>(this) + offsetof<Stream>() + head * sizeof<u32>();
-  }
-
-  /** The places in turn: the n-th request's is in entry n, and the n-th to return puts its place behind all others. */
-  @inline
-  private turn(at: u32): usize {
-    return this.placeOf(this.queue.size + (at & (this.queue.size - 1)));
   }
 
   /**
@@ -103,30 +91,32 @@ export class Stream {
       for (let i: u32 = 0; i < pending; i++) {
         const head = queue.reap();
         if (head < 0) return head;
-        store<u32>(this.turn(this.outstanding + this.returned++), load<u32>(this.placeOf(head)));
+        this.returned++;
       }
     }
     return VIRTQ_RUN_DONE;
   }
 
-  /** Offers the next `count` requests, which fit. */
+  /**
+   * Offers the next `count` requests, which fit. What the device will read is written first: the cache lines come over
+   * while the driver notes down the rest.
+   */
   @inline
   private submit(count: u32, perChain: u32): void {
     const queue = this.queue;
-    let free = queue.freeHead;
+    const first = queue.freeHead;
+    let free = first;
     for (let i: u32 = 0; i < count; i++) {
-      const buffers = this.buffersOf(load<u32>(this.turn(this.submitted + i)));
       const head = free;
+      const buffers = this.buffersOf(head);
       free = this.indirect ? queue.writeIndirect(head, buffers, this.chain) : queue.write(head, buffers, this.chain);
       queue.enter(queue.nextIdx + i, head);
     }
-    let head = queue.freeHead;
+    let head = first;
     for (let i: u32 = 0; i < count; i++) {
-      const place = load<u32>(this.turn(this.submitted));
-      const buffers = this.buffersOf(place);
+      const buffers = this.buffersOf(head);
       if (this.payload > 0) this.fill(buffers);
       queue.know(head, perChain, writableBytes(buffers, this.chain));
-      store<u32>(this.placeOf(head), place);
       head = queue.after(head, perChain);
       this.submitted++;
     }
@@ -134,8 +124,8 @@ export class Stream {
   }
 
   @inline
-  private buffersOf(place: u32): usize {
-    return this.requests + place * this.chain * VirtqDesc.SIZEOF;
+  private buffersOf(head: u32): usize {
+    return this.requests + head * this.chain * VirtqDesc.SIZEOF;
   }
 
   /** Copies the payload into the buffers of a chain, which have room for it. */

@@ -21,7 +21,7 @@ export interface QueueLayout extends RingAreas {
   /** What the driver keeps: of the queue, of the stream of requests. */
   readonly queue: number;
   readonly stream: number;
-  /** `outstanding` arrays of `chain` buffers, as struct virtq_desc. */
+  /** By head: `chain` buffers, as struct virtq_desc. */
   readonly requests: number;
   /** Where payloads come from, and where the device copies them to. */
   readonly source: number;
@@ -41,10 +41,10 @@ export interface DriverBytes {
 
 /** Makes the guest's RAM, with its buffers described and the payloads filled. */
 export function layOut(options: RingOptions, bytes: DriverBytes): Layout {
-  const { ring, chain, payload, outstanding } = options;
+  const { ring, chain, payload } = options;
   const bufferBytes = payload === 0 ? UNREAD_BYTES : payload / chain;
   const stride = Math.ceil(bufferBytes / LINE) * LINE;
-  const buffers = outstanding * chain;
+  const buffers = ring * chain;
   let end = PAGE;
   const place = (size: number): number => {
     const at = end;

@@ -43,7 +43,7 @@ struct driver {
   uint32_t in_batch, batch_head, batch_len, reaped_len;
   struct entry *entries;
   struct desc *requests;
-  uint32_t *place_of, *free_places, submitted, returned;
+  uint32_t submitted, returned;
   uint8_t *source;
 };
 
@@ -101,15 +101,14 @@ static uint32_t write_chain(struct driver *d, uint32_t head, struct desc *buffer
 static void submit(struct driver *d, uint32_t count, uint32_t per_chain) {
   uint32_t free = d->free_head;
   for (uint32_t i = 0; i < count; i++) {
-    uint32_t place = d->free_places[(d->submitted + i) & (size - 1)], head = free;
-    free = write_chain(d, head, &d->requests[place * chain_length]);
+    uint32_t head = free;
+    free = write_chain(d, head, &d->requests[(size_t)head * chain_length]);
     uint16_t *ring = &d->avail->ring[(d->next_idx + i) & (size - 1)];
     if (!in_order || *ring != head) *ring = head;
   }
   uint32_t head = d->free_head;
   for (uint32_t i = 0; i < count; i++) {
-    uint32_t place = d->free_places[d->submitted & (size - 1)];
-    struct desc *buffers = &d->requests[place * chain_length];
+    struct desc *buffers = &d->requests[(size_t)head * chain_length];
     for (uint32_t k = 0, at = 0; at < payload; at += buffers[k++].len) {
       uint8_t *to = ram + (buffers[k].addr - RAM_BASE);
       memcpy(to, d->source + at, buffers[k].len);
@@ -120,7 +119,6 @@ static void submit(struct driver *d, uint32_t count, uint32_t per_chain) {
     entry->writable = 0;
     for (uint32_t k = 0; k < chain_length; k++)
       if (buffers[k].flags & F_WRITE) entry->writable += buffers[k].len;
-    d->place_of[head] = place;
     for (uint32_t k = 0; k < per_chain; k++) head = d->entries[head].next;
     d->submitted++;
   }
@@ -195,9 +193,8 @@ static int stream(struct driver *d, uint32_t target, uint32_t looks, uint32_t pa
     burst = pending;
     vain = 0;
     for (uint32_t i = 0; i < pending; i++) {
-      int head = reap(d);
-      if (head < 0) return BROKEN;
-      d->free_places[(outstanding + d->returned++) & (size - 1)] = d->place_of[head];
+      if (reap(d) < 0) return BROKEN;
+      d->returned++;
     }
   }
   return DONE;
@@ -434,12 +431,10 @@ static void lay_out(void) {
     d->avail = (struct avail *)(d->desc + size);
     d->used = zeroed(6 + 8 * size);
     d->entries = zeroed(size * sizeof(struct entry));
-    d->place_of = zeroed(2 * size * sizeof(uint32_t));
-    d->free_places = d->place_of + size;
     d->source = zeroed(payload + 1);
     d->free_count = size;
     d->requests = (struct desc *)(ram + per_queue * q);
-    for (uint32_t i = 0; i < size; i++) d->entries[i].next = (i + 1) & (size - 1), d->free_places[i] = i;
+    for (uint32_t i = 0; i < size; i++) d->entries[i].next = (i + 1) & (size - 1);
     for (size_t i = 0; i < requests; i++)
       d->requests[i] = (struct desc){RAM_BASE + per_queue * q + requests * sizeof(struct desc) + i * stride, buffer, 0, 0};
     for (uint32_t i = 0; i < payload; i++) d->source[i] = i;

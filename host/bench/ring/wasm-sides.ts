@@ -16,7 +16,7 @@ import type { DeviceSide, DriverSide, RunEnd } from "./sides.js";
 /** What driver.wasm exports for this (guest-fw/lib/driver.ts). */
 export interface StreamExports {
   virtqPrivateBytes(size: number): number;
-  streamBytes(size: number): number;
+  streamBytes(): number;
   init(queue: number, rings: number, size: number, eventIdx: number, inOrder: number): void;
   disableCalls(queue: number): void;
   enableCalls(queue: number): void;
