@@ -7,6 +7,7 @@ import {
   VIRTQ_CHAIN_LAST,
   VIRTQ_CHAIN_MORE,
   VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_WRITE,
   VIRTQ_NOTIFY_EVENT,
   VIRTQ_NOTIFY_NEVER,
@@ -94,15 +95,15 @@ export function consume(
   let ended: u32 = VIRTQ_RUN_DONE;
 
   while (most > 0) {
+    const waiting = (nextUsed - published) & 0xffff;
     if (nextAvail == seen) {
       seen = availIdx(avail);
-      const taken = (nextUsed - published) & 0xffff;
-      if (!virtqAvailIdxValid(seen, nextAvail - taken, size)) {
+      if (!virtqAvailIdxValid(seen, nextAvail - waiting, size)) {
         ended = VIRTQ_REFUSED_AVAIL_IDX;
         break;
       }
       if (nextAvail == seen) {
-        if (taken > 0) {
+        if (waiting > 0) {
           if (publish(avail, used, size, inOrder, notify, published, nextUsed, head)) ended = VIRTQ_RUN_NOTIFY;
           published = nextUsed;
           if (ended != VIRTQ_RUN_DONE) break;
@@ -114,12 +115,58 @@ export function consume(
         burst >>= 1;
         continue;
       }
-      burst += (seen - nextAvail) & 0xffff;
-      if (burst > size) burst = size;
+      burst = min(burst + ((seen - nextAvail) & 0xffff), size);
       vain = 0;
     }
 
-    head = availHead(avail, size, nextAvail);
+    const count = min(min((seen - nextAvail) & 0xffff, most), batch - waiting);
+    let i: u32 = 0;
+    for (; i < count; i++) {
+      const next = availHead(avail, size, nextAvail + i);
+      const first = desc + (next as usize) * VirtqDesc.SIZEOF;
+      const rest = next < size ? load<u64>(first, VirtqDesc.LEN) : CHAINED;
+      if (rest & CHAINED) {
+        ended = walk(desc, size, next, features, gpa, bytes, offset, sink, room);
+        if (ended != VIRTQ_CHAIN_LAST) break;
+      } else {
+        const len = rest as u32;
+        const at = offsetOf(load<u64>(first, VirtqDesc.ADDR), len, gpa, bytes, offset);
+        ended = judgeBuffer(len, (rest >> 32) as u16, size, 0, false);
+        if (ended != VIRTQ_CHAIN_LAST) break;
+        if (at == ELSEWHERE) {
+          ended = VIRTQ_RUN_ELSEWHERE;
+          break;
+        }
+        if (room > 0 && !((rest >> 32) & VIRTQ_DESC_F_WRITE)) copy(sink, at, min(len, room));
+      }
+      if (room >= 4) sum += load<u32>(sink);
+      head = next;
+      if (!inOrder) usedFill(used, size, nextUsed + i, head, 0);
+    }
+    nextAvail = (nextAvail + i) & 0xffff;
+    nextUsed = (nextUsed + i) & 0xffff;
+    most -= i;
+    if (i < count) break;
+    if (waiting + count == batch) {
+      if (publish(avail, used, size, inOrder, notify, published, nextUsed, head)) ended = VIRTQ_RUN_NOTIFY;
+      published = nextUsed;
+      if (ended != VIRTQ_RUN_DONE) break;
+    }
+  }
+
+  if (published != nextUsed && publish(avail, used, size, inOrder, notify, published, nextUsed, head)) {
+    // A refusal outlasts the notification: the next run meets it again.
+    ended = VIRTQ_RUN_NOTIFY;
+  }
+  ranAvail = nextAvail;
+  ranUsed = nextUsed;
+  ranSum = sum;
+  return ended;
+}
+
+const CHAINED: u64 = ((VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT) as u64) << 32;
+
+export function walk(desc: usize, size: u32, head: u32, features: u32, gpa: u64, bytes: u64, offset: usize, sink: usize, room: u32): u32 {
     let table = desc;
     let entries = size;
     let index = head;
@@ -134,8 +181,9 @@ export function consume(
       }
       const descriptor = table + (index as usize) * VirtqDesc.SIZEOF;
       const addr = load<u64>(descriptor, VirtqDesc.ADDR);
-      const len = load<u32>(descriptor, VirtqDesc.LEN);
-      const flags: u32 = load<u16>(descriptor, VirtqDesc.FLAGS);
+      const rest = load<u64>(descriptor, VirtqDesc.LEN);
+      const len = rest as u32;
+      const flags = ((rest >> 32) as u32) & 0xffff;
 
       const at = offsetOf(addr, len, gpa, bytes, offset);
       if (flags & VIRTQ_DESC_F_INDIRECT) {
@@ -149,7 +197,7 @@ export function consume(
         total += len;
         judged = judgeBuffer(len, flags, size, state, total > MAX_TOTAL);
         if (judged != VIRTQ_CHAIN_LAST && judged != VIRTQ_CHAIN_MORE) break;
-        index = load<u16>(descriptor, VirtqDesc.NEXT);
+        index = (rest >> 48) as u32;
         state = afterBuffer(flags, state);
       }
       if (at == ELSEWHERE) {
@@ -162,34 +210,7 @@ export function consume(
         filled += part;
       }
     } while (judged != VIRTQ_CHAIN_LAST);
-    if (judged != VIRTQ_CHAIN_LAST) {
-      ended = judged;
-      break;
-    }
-
-    if (filled >= 4) sum += load<u32>(sink);
-    if (!inOrder) usedFill(used, size, nextUsed, head, 0);
-    nextAvail = (nextAvail + 1) & 0xffff;
-    nextUsed = (nextUsed + 1) & 0xffff;
-    most--;
-    if (((nextUsed - published) & 0xffff) >= batch) {
-      const call = publish(avail, used, size, inOrder, notify, published, nextUsed, head);
-      published = nextUsed;
-      if (call) {
-        ended = VIRTQ_RUN_NOTIFY;
-        break;
-      }
-    }
-  }
-
-  if (published != nextUsed && publish(avail, used, size, inOrder, notify, published, nextUsed, head)) {
-    // A refusal outlasts the notification: the next run meets it again.
-    ended = VIRTQ_RUN_NOTIFY;
-  }
-  ranAvail = nextAvail;
-  ranUsed = nextUsed;
-  ranSum = sum;
-  return ended;
+    return judged;
 }
 
 /** Returns the chains between two used indices, `head` the last of them. @returns whether the driver wants to be told */

@@ -4,11 +4,11 @@
 // The buffers belong to the head that a request gets; its descriptors are written anew each time, as a driver of real
 // requests has to.
 
-import { VIRTQ_NOTIFY_NEVER, VIRTQ_RUN_DONE, VIRTQ_RUN_IDLE, VIRTQ_RUN_NOTIFY, VirtqAvail, VirtqDesc } from "../../device/spec/virtq";
+import { VIRTQ_NOTIFY_NEVER, VIRTQ_RUN_DONE, VIRTQ_RUN_IDLE, VIRTQ_RUN_NOTIFY, VirtqAvail, VirtqDesc, VirtqUsed } from "../../device/spec/virtq";
 import { RAM_BASE } from "../../vm/spec/board";
 import { copy } from "../../vm/wasm/copy";
 import { pause } from "../../vm/wasm/pause";
-import { Virtqueue, writableBytes } from "./virtq";
+import { Virtqueue } from "./virtq";
 
 /** Bytes of a stream. */
 export function streamBytes(): usize {
@@ -88,55 +88,38 @@ export class Stream {
       }
       burst = pending;
       vain = 0;
-      for (let i: u32 = 0; i < pending; i++) {
-        const head = queue.reap();
-        if (head < 0) return head;
-        this.returned++;
-      }
+      const reaped = queue.reapAll(pending);
+      if (reaped < 0) return reaped;
+      this.returned += reaped;
     }
     return VIRTQ_RUN_DONE;
   }
 
-  /**
-   * Offers the next `count` requests, which fit. What the device will read is written first: the cache lines come over
-   * while the driver notes down the rest.
-   */
+  /** Offers the next `count` requests, which fit. */
   @inline
   private submit(count: u32, perChain: u32): void {
     const queue = this.queue;
-    const first = queue.freeHead;
-    let free = first;
-    for (let i: u32 = 0; i < count; i++) {
-      const head = free;
-      const buffers = this.buffersOf(head);
-      free = this.indirect ? queue.writeIndirect(head, buffers, this.chain) : queue.write(head, buffers, this.chain);
-      queue.enter(queue.nextIdx + i, head);
+    const stride = this.chain * VirtqDesc.SIZEOF;
+    if (this.payload > 0) {
+      let head = queue.freeHead;
+      for (let i: u32 = 0; i < count; i++) {
+        this.fill(this.requests + head * stride, this.submitted + i);
+        head = queue.after(head, perChain);
+      }
     }
-    let head = first;
-    for (let i: u32 = 0; i < count; i++) {
-      const buffers = this.buffersOf(head);
-      if (this.payload > 0) this.fill(buffers);
-      queue.know(head, perChain, writableBytes(buffers, this.chain));
-      head = queue.after(head, perChain);
-      this.submitted++;
-    }
-    queue.offered(count, free, count * perChain);
+    queue.offer(count, this.requests, stride, this.chain, this.indirect);
+    this.submitted += count;
   }
 
+  /** Copies the payload of that request into the buffers of a chain, which have room for it. */
   @inline
-  private buffersOf(head: u32): usize {
-    return this.requests + head * this.chain * VirtqDesc.SIZEOF;
-  }
-
-  /** Copies the payload into the buffers of a chain, which have room for it. */
-  @inline
-  private fill(buffers: usize): void {
+  private fill(buffers: usize, request: u32): void {
     let at: u32 = 0;
     for (let i: u32 = 0; at < this.payload; i++) {
       const len = load<u32>(buffers + i * VirtqDesc.SIZEOF, VirtqDesc.LEN);
       const to = (load<u64>(buffers + i * VirtqDesc.SIZEOF, VirtqDesc.ADDR) - (RAM_BASE as u64)) as usize;
       copy(to, this.source + at, len);
-      if (i == 0) store<u32>(to, this.submitted);
+      if (i == 0) store<u32>(to, request);
       at += len;
     }
   }

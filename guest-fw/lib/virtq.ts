@@ -32,6 +32,9 @@ export const VIRTQ_USED_BAD_IDX: i32 = -2; // used.idx ahead of what is in fligh
 export const VIRTQ_USED_BAD_ID: i32 = -3; // no chain in flight has this head
 export const VIRTQ_USED_BAD_LEN: i32 = -4; // more bytes than the chain's writable buffers hold
 
+/** Of what follows a descriptor's address, the part that a buffer given to `add` has a say in. */
+const LEN_AND_WRITE: u64 = 0xffffffff | ((VIRTQ_DESC_F_WRITE as u64) << 32);
+
 /** What the driver privately knows of one descriptor; all but `next` is kept for a chain's head only. */
 @unmanaged
 class Entry {
@@ -93,7 +96,8 @@ export class Virtqueue {
   inBatch: u32;
   batchHead: u32;
   batchLen: u32;
-  /** Of the chain that `reap` returned: bytes that the device wrote. */
+  /** Of the chain reaped last: its head, and the bytes that the device wrote. */
+  reapedHead: u32;
   reapedLen: u32;
 
   /**
@@ -116,19 +120,20 @@ export class Virtqueue {
   }
 
   @inline
+  private get entries(): usize {
+    return changetype<usize>(this) + offsetof<Virtqueue>();
+  }
+
+  @inline
   private entry(i: u32): Entry {
-    return changetype<Entry>(changetype<usize>(this) + offsetof<Virtqueue>() + i * offsetof<Entry>());
+    return entryAt(this.entries, i);
   }
 
   /** 2.7.13.1: places `count` buffers into free descriptors and offers the chain. Returns its head, or VIRTQ_NONE. */
-  @inline
   add(buffers: usize, count: u32): i32 {
     if (count == 0 || count > this.freeCount) return VIRTQ_NONE;
     const head = this.freeHead;
-    const free = this.write(head, buffers, count);
-    this.enter(this.nextIdx, head);
-    this.know(head, count, writableBytes(buffers, count));
-    this.offered(1, free, count);
+    this.offer(1, buffers, 0, count, false);
     return head;
   }
 
@@ -136,78 +141,66 @@ export class Virtqueue {
    * 2.7.5.3: the same through one descriptor with VIRTQ_DESC_F_INDIRECT (to be negotiated). The array itself becomes
    * the table: 16-byte aligned, and the device's until the chain comes back.
    */
-  @inline
   addIndirect(buffers: usize, count: u32): i32 {
     // 2.7.5.3.1: "A driver MUST NOT create a descriptor chain longer than the Queue Size of the device."
     if (count == 0 || count > this.size || this.freeCount == 0) return VIRTQ_NONE;
     const head = this.freeHead;
-    const free = this.writeIndirect(head, buffers, count);
-    this.enter(this.nextIdx, head);
-    this.know(head, 1, writableBytes(buffers, count));
-    this.offered(1, free, 1);
+    this.offer(1, buffers, 0, count, true);
     return head;
   }
 
-  // The parts of `add`: first what the device will read, then what only the driver knows. Who offers many chains does each
-  // part for all of them, so that the device's cache lines are fetched together (stream.ts).
-
-  /** Writes a chain from the free descriptor `head` on. Returns the free descriptor after it. */
-  @inline
-  write(head: u32, buffers: usize, count: u32): u32 {
-    let free = head;
-    for (let i: u32 = 0; i < count; i++) {
-      const desc = this.desc + free * VirtqDesc.SIZEOF;
-      free = this.entry(free).next;
-      link(buffers + i * VirtqDesc.SIZEOF, desc, i + 1 < count, free, this.inOrder != 0);
+  /**
+   * Offers `chains` chains of `count` buffers each, which fit; the array of the one with head h is at buffers + h * stride.
+   * All that the device reads is written first: its cache lines come over while the driver notes down the rest.
+   */
+  offer(chains: u32, buffers: usize, stride: u32, count: u32, indirect: bool): void {
+    const table = this.desc;
+    const ring = this.avail + VirtqAvail.RING;
+    const mask = this.size - 1;
+    const entries = this.entries;
+    const recurs = this.inOrder != 0;
+    const idx = this.nextIdx;
+    const perChain: u32 = indirect ? 1 : count;
+    let free = this.freeHead;
+    for (let i: u32 = 0; i < chains; i++) {
+      const head = free;
+      let buffer = buffers + head * stride;
+      if (indirect) {
+        describe(table + head * VirtqDesc.SIZEOF, gpa(buffer), tableOf(count), recurs);
+        for (let k: u32 = 1; k < count; k++, buffer += VirtqDesc.SIZEOF) link(buffer, buffer, nextIs(k), true);
+        link(buffer, buffer, 0, true);
+        free = entryAt(entries, head).next;
+      } else {
+        for (let k: u32 = 1; k < count; k++, buffer += VirtqDesc.SIZEOF) {
+          const desc = table + free * VirtqDesc.SIZEOF;
+          free = entryAt(entries, free).next;
+          link(buffer, desc, nextIs(free), recurs);
+        }
+        link(buffer, table + free * VirtqDesc.SIZEOF, 0, recurs);
+        free = entryAt(entries, free).next;
+      }
+      // 2.7.13.2: the head goes into the next avail ring entry; the device sees it at the next publish.
+      const place = ring + ((idx + i) & mask) * VirtqAvail.RING_ENTRY;
+      if (!recurs || load<u16>(place) != (head as u16)) store<u16>(place, head as u16);
     }
-    return free;
-  }
-
-  @inline
-  writeIndirect(head: u32, buffers: usize, count: u32): u32 {
-    for (let i: u32 = 0; i < count; i++) {
-      const buffer = buffers + i * VirtqDesc.SIZEOF;
-      link(buffer, buffer, i + 1 < count, i + 1, true);
+    let head = this.freeHead;
+    for (let i: u32 = 0; i < chains; i++) {
+      const entry = entryAt(entries, head);
+      entry.descriptors = perChain;
+      entry.writable = writableBytes(buffers + head * stride, count);
+      for (let k: u32 = 0; k < perChain; k++) head = entryAt(entries, head).next;
     }
-    describe(
-      this.desc + head * VirtqDesc.SIZEOF,
-      gpa(buffers),
-      count * VirtqDesc.SIZEOF,
-      VIRTQ_DESC_F_INDIRECT,
-      this.inOrder != 0,
-    );
-    return this.entry(head).next;
+    this.freeHead = free;
+    this.freeCount -= chains * perChain;
+    this.inFlight += chains;
+    this.nextIdx = (idx + chains) & 0xffff;
   }
 
-  /** 2.7.13.2: the head goes into the avail ring entry of `idx`; the device sees it when avail.idx has passed that. */
-  @inline
-  enter(idx: u32, head: u32): void {
-    const ring = this.avail + (idx & (this.size - 1)) * VirtqAvail.RING_ENTRY;
-    if (this.inOrder && load<u16>(ring, VirtqAvail.RING) == (head as u16)) return;
-    store<u16>(ring, head as u16, VirtqAvail.RING);
-  }
-
-  @inline
-  know(head: u32, descriptors: u32, writable: u64): void {
-    const entry = this.entry(head);
-    entry.descriptors = descriptors;
-    entry.writable = writable;
-  }
-
-  /** The first descriptor behind the chain of `descriptors` from `head` on. */
+  /** The free descriptor that follows the `descriptors` next ones from `head` on. */
   @inline
   after(head: u32, descriptors: u32): u32 {
     for (; descriptors > 0; descriptors--) head = this.entry(head).next;
     return head;
-  }
-
-  /** `chains` were offered, of `descriptors` in all; `free` is the next one. The device sees them at the next publish. */
-  @inline
-  offered(chains: u32, free: u32, descriptors: u32): void {
-    this.freeHead = free;
-    this.freeCount -= descriptors;
-    this.inFlight += chains;
-    this.nextIdx = (this.nextIdx + chains) & 0xffff;
   }
 
   /**
@@ -244,53 +237,102 @@ export class Virtqueue {
    * Takes the next element that the last poll saw. Returns the chain's head, its descriptors free again and its used
    * length in reapedLen, or VIRTQ_NONE, or VIRTQ_USED_BAD_*; then nothing has been taken.
    */
-  @inline
   reap(): i32 {
-    const pending = (this.usedIdx - this.reapIdx) & 0xffff;
-    if (pending == 0) return VIRTQ_NONE;
-    if (pending > this.inFlight) return VIRTQ_USED_BAD_IDX;
-    let id = this.batchHead;
-    let len = this.batchLen;
-    if (!this.inBatch) {
-      const element = this.used + (this.reapIdx & (this.size - 1)) * VirtqUsedElem.SIZEOF;
-      id = load<u32>(element, VirtqUsed.RING + VirtqUsedElem.ID);
-      len = load<u32>(element, VirtqUsed.RING + VirtqUsedElem.LEN);
-      if (id >= this.size || this.entry(id).descriptors == 0) return VIRTQ_USED_BAD_ID;
-    }
-    // 2.7.9: the element's id is that of "the last buffer in the batch", which ends where used.idx does or before.
-    const head = this.inOrder ? (this.freeHead + this.freeCount) & (this.size - 1) : id;
-    const writable = this.entry(head).writable;
-    if (head == id) {
-      if ((len as u64) > writable) return VIRTQ_USED_BAD_LEN;
-      this.reapedLen = len;
-      if (this.inOrder) this.inBatch = 0;
-    } else {
-      if (pending == 1) return VIRTQ_USED_BAD_ID;
-      // "The skipped buffers (for which no used ring entry was written) are assumed to have been used (read or written)
-      // by the device completely."
-      this.reapedLen = min(writable, u32.MAX_VALUE as u64) as u32;
-      this.inBatch = 1;
-      this.batchHead = id;
-      this.batchLen = len;
-    }
-    this.release(head);
-    this.reapIdx = (this.reapIdx + 1) & 0xffff;
-    return head;
+    const reaped = this.reapAll(1);
+    return reaped == 1 ? this.reapedHead : reaped == 0 ? VIRTQ_NONE : reaped;
   }
 
-  /** Puts a chain back in front of the free list, in its own order; in order it is where it belongs. */
-  @inline
-  private release(head: u32): void {
-    const descriptors = this.entry(head).descriptors;
-    if (!this.inOrder) {
+  /**
+   * Takes at most `most` of the elements that the last poll saw. Returns how many; reapedHead and reapedLen are the last
+   * one's. Or VIRTQ_USED_BAD_*; then that one has not been taken.
+   */
+  reapAll(most: u32): i32 {
+    const pending = (this.usedIdx - this.reapIdx) & 0xffff;
+    if (pending > this.inFlight) return VIRTQ_USED_BAD_IDX;
+    return this.inOrder ? this.reapInOrder(min(most, pending), pending) : this.reapEach(min(most, pending));
+  }
+
+  private reapEach(count: u32): i32 {
+    const ring = this.used + VirtqUsed.RING;
+    const size = this.size;
+    const entries = this.entries;
+    const from = this.reapIdx;
+    let free = this.freeHead;
+    let freed: u32 = 0;
+    let len: u32 = 0;
+    let bad: i32 = 0;
+    let reaped: u32 = 0;
+    for (; reaped < count; reaped++) {
+      const element = ring + ((from + reaped) & (size - 1)) * VirtqUsedElem.SIZEOF;
+      const head = load<u32>(element, VirtqUsedElem.ID);
+      len = load<u32>(element, VirtqUsedElem.LEN);
+      bad = judge(entries, size, head, len);
+      if (bad) break;
+      // The chain goes in front of the free list, in its own order.
+      const entry = entryAt(entries, head);
+      const descriptors = entry.descriptors;
+      entry.descriptors = 0;
+      freed += descriptors;
       let last = head;
-      for (let i: u32 = 1; i < descriptors; i++) last = this.entry(last).next;
-      this.entry(last).next = this.freeHead;
-      this.freeHead = head;
+      for (let i: u32 = 1; i < descriptors; i++) last = entryAt(entries, last).next;
+      entryAt(entries, last).next = free;
+      free = head;
     }
-    this.entry(head).descriptors = 0;
-    this.freeCount += descriptors;
-    this.inFlight--;
+    this.reapedLen = len;
+    this.freeHead = free;
+    this.freeCount += freed;
+    return this.reaped(reaped, free, bad);
+  }
+
+  /** 2.7.9: an element's id is that of "the last buffer in the batch", which ends where used.idx does or before. */
+  private reapInOrder(count: u32, pending: u32): i32 {
+    const ring = this.used + VirtqUsed.RING;
+    const mask = this.size - 1;
+    const entries = this.entries;
+    const from = this.reapIdx;
+    let head = (this.freeHead + this.freeCount) & mask;
+    let inBatch = this.inBatch;
+    let id = this.batchHead;
+    let len = this.batchLen;
+    let last: u32 = 0;
+    let freed: u32 = 0;
+    let bad: i32 = 0;
+    let reaped: u32 = 0;
+    for (; reaped < count; reaped++) {
+      if (!inBatch) {
+        const element = ring + ((from + reaped) & mask) * VirtqUsedElem.SIZEOF;
+        id = load<u32>(element, VirtqUsedElem.ID);
+        len = load<u32>(element, VirtqUsedElem.LEN);
+        bad = judge(entries, mask + 1, id, len);
+        if (bad) break;
+      }
+      inBatch = u32(head != id);
+      if (inBatch && reaped + 1 == pending) {
+        bad = VIRTQ_USED_BAD_ID;
+        break;
+      }
+      const entry = entryAt(entries, head);
+      last = head;
+      head = (head + entry.descriptors) & mask;
+      freed += entry.descriptors;
+      entry.descriptors = 0;
+    }
+    this.inBatch = inBatch;
+    this.batchHead = id;
+    this.batchLen = len;
+    // "The skipped buffers (for which no used ring entry was written) are assumed to have been used (read or written) by
+    // the device completely."
+    this.reapedLen = inBatch ? (min(this.entry(last).writable, u32.MAX_VALUE as u64) as u32) : len;
+    this.freeCount += freed;
+    return this.reaped(reaped, last, bad);
+  }
+
+  @inline
+  private reaped(count: u32, last: u32, bad: i32): i32 {
+    this.reapedHead = last;
+    this.inFlight -= count;
+    this.reapIdx = (this.reapIdx + count) & 0xffff;
+    return count > 0 ? (count as i32) : bad;
   }
 
   /**
@@ -309,21 +351,43 @@ export class Virtqueue {
   }
 }
 
-/** Writes the buffer at `buffer` as the descriptor at `desc` (they may be one), chained to `next` if more follow. */
 @inline
-function link(buffer: usize, desc: usize, more: bool, next: u32, recurs: bool): void {
-  const write: u32 = load<u16>(buffer, VirtqDesc.FLAGS) & VIRTQ_DESC_F_WRITE;
-  const flags = more ? write | VIRTQ_DESC_F_NEXT | (next << 16) : write;
-  describe(desc, load<u64>(buffer, VirtqDesc.ADDR), load<u32>(buffer, VirtqDesc.LEN), flags, recurs);
+function entryAt(entries: usize, i: u32): Entry {
+  return changetype<Entry>(entries + i * offsetof<Entry>());
+}
+
+/** Why a used element is nonsense, or 0. */
+@inline
+function judge(entries: usize, size: u32, id: u32, len: u32): i32 {
+  if (id >= size || entryAt(entries, id).descriptors == 0) return VIRTQ_USED_BAD_ID;
+  return (len as u64) > entryAt(entries, id).writable ? VIRTQ_USED_BAD_LEN : 0;
+}
+
+/** A descriptor's flags and next, when another follows it: as its upper word. */
+@inline
+function nextIs(next: u32): u32 {
+  return VIRTQ_DESC_F_NEXT | (next << 16);
+}
+
+/** Writes the buffer at `buffer` as the descriptor at `desc` (they may be one), with these flags and next besides. */
+@inline
+function link(buffer: usize, desc: usize, chained: u32, recurs: bool): void {
+  const rest = (load<u64>(buffer, VirtqDesc.LEN) & LEN_AND_WRITE) | ((chained as u64) << 32);
+  describe(desc, load<u64>(buffer, VirtqDesc.ADDR), rest, recurs);
+}
+
+/** A table of `count` descriptors, as what follows the address. */
+@inline
+function tableOf(count: u32): u64 {
+  return ((count * VirtqDesc.SIZEOF) as u64) | ((VIRTQ_DESC_F_INDIRECT as u64) << 32);
 }
 
 /**
- * Writes a descriptor; `flags` with next above them.
+ * Writes a descriptor: its address, then len, flags and next as one word.
  * @param recurs it probably stands there already: then it is not written, and its cache line stays with the device
  */
 @inline
-function describe(desc: usize, addr: u64, len: u32, flags: u32, recurs: bool): void {
-  const rest = (len as u64) | ((flags as u64) << 32);
+function describe(desc: usize, addr: u64, rest: u64, recurs: bool): void {
   if (recurs && load<u64>(desc, VirtqDesc.ADDR) == addr && load<u64>(desc, VirtqDesc.LEN) == rest) return;
   store<u64>(desc, addr, VirtqDesc.ADDR);
   store<u64>(desc, rest, VirtqDesc.LEN);
@@ -331,7 +395,7 @@ function describe(desc: usize, addr: u64, len: u32, flags: u32, recurs: bool): v
 
 /** Of an array of buffers. */
 @inline
-export function writableBytes(buffers: usize, count: u32): u64 {
+function writableBytes(buffers: usize, count: u32): u64 {
   let bytes: u64 = 0;
   for (let i: u32 = 0; i < count; i++) {
     const buffer = buffers + i * VirtqDesc.SIZEOF;
