@@ -1,6 +1,7 @@
 // The command line: which commands there are, and how each way of ending becomes an exit code.
 
 import { Command, CommanderError } from "commander";
+import { addBench } from "./commands/bench.js";
 import { addBoot } from "./commands/boot.js";
 import { addExplore } from "./commands/explore.js";
 import { addHang } from "./commands/hang.js";
@@ -62,6 +63,7 @@ function createProgram(context: Context): Command {
   addExplore(program, context);
   addReplay(program, context);
   addOccupants(program, context);
+  addBench(program, context);
   return program;
 }
 

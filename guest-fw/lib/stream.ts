@@ -69,26 +69,22 @@ export class Stream {
     let vain: u32 = 0;
     while (this.returned != target) {
       const want = min(this.batch, target - this.submitted);
-      const room = queue.inFlight + want <= this.outstanding && want * perChain <= queue.freeCount;
-      if (want > 0 && room) {
+      if (want > 0 && queue.inFlight + want <= this.outstanding && want * perChain <= queue.freeCount) {
         this.submit(want, perChain);
         queue.publish();
+        vain = 0;
         if (this.notify != VIRTQ_NOTIFY_NEVER && queue.kickPrepare()) return VIRTQ_RUN_NOTIFY;
-        // Looking at used.idx takes its line away from the device: only when half of what may be in flight is.
-        if (queue.inFlight * 2 < this.outstanding) continue;
+        continue;
       }
-      const pending = queue.poll();
-      if (pending == 0) {
-        if (want > 0 && room) continue;
+      if (queue.pending == 0 && queue.poll() == 0) {
         if (vain == looks) return VIRTQ_RUN_IDLE;
         vain++;
         pause(queue.avail + VirtqAvail.IDX, burst * patience);
         burst >>= 1;
         continue;
       }
-      burst = pending;
-      vain = 0;
-      const reaped = queue.reapAll(pending);
+      burst = queue.pending;
+      const reaped = queue.reapAll(this.batch);
       if (reaped < 0) return reaped;
       this.returned += reaped;
     }

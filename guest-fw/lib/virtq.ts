@@ -230,6 +230,12 @@ export class Virtqueue {
   @inline
   poll(): u32 {
     this.usedIdx = loadIndex(this.used + VirtqUsed.IDX);
+    return this.pending;
+  }
+
+  /** Elements that the last poll saw and that were not reaped. */
+  @inline
+  get pending(): u32 {
     return (this.usedIdx - this.reapIdx) & 0xffff;
   }
 
@@ -247,7 +253,7 @@ export class Virtqueue {
    * one's. Or VIRTQ_USED_BAD_*; then that one has not been taken.
    */
   reapAll(most: u32): i32 {
-    const pending = (this.usedIdx - this.reapIdx) & 0xffff;
+    const pending = this.pending;
     if (pending > this.inFlight) return VIRTQ_USED_BAD_IDX;
     return this.inOrder ? this.reapInOrder(min(most, pending), pending) : this.reapEach(min(most, pending));
   }

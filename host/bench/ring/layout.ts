@@ -81,6 +81,11 @@ export function layOut(options: RingOptions, bytes: DriverBytes): Layout {
 }
 
 /** The byte at that place of every payload, but for its first word, which is the request's number. */
-export function patternByte(at: number): number {
+function patternByte(at: number): number {
   return (at * 7 + (at >>> 8)) & 0xff;
+}
+
+/** Whether a payload has come through. */
+export function holdsPattern(memory: WebAssembly.Memory, at: number, bytes: number): boolean {
+  return new Uint8Array(memory.buffer, at, bytes).every((byte, i) => i < 4 || byte === patternByte(i));
 }

@@ -1,16 +1,20 @@
-// The two sides of a benchmark's queues as the threads see them, whoever implements them.
+// The two sides of a benchmark's queues as its threads see them, whoever implements them.
 
-/** What a run over many chains ends with: VIRTQ_RUN_* of device/spec/virtq.ts, or that the other side broke a rule. */
+/** What a run over many chains ended with: VIRTQ_RUN_* of device/spec/virtq.ts, or that the other side broke a rule. */
 export type RunEnd = number;
 
 export interface DriverSide {
   /**
-   * Offers requests and takes them back until `target` of that queue have returned, counted from the beginning, modulo 2^32.
+   * Offers requests and takes them back until `target` of that queue have returned since it was set up, modulo 2^32.
    * @param looks how often the used ring is looked at in vain before the run ends
    * @param patience turns of the pause between two looks, for each chain of the burst before it
    */
   run(queue: number, target: number, looks: number, patience: number): RunEnd;
   returned(queue: number): number;
+  /** Asks to be called. @returns whether there is something to wait for: nothing has come back meanwhile */
+  wantsCall(queue: number): boolean;
+  /** Asks not to be called: it will look by itself. */
+  polls(queue: number): void;
 }
 
 export interface DeviceSide {
@@ -19,4 +23,8 @@ export interface DeviceSide {
   /** Chains that the last run took, and the sum of the requests' numbers that were in them, modulo 2^32. */
   readonly taken: number;
   readonly sum: number;
+  /** Asks to be kicked. @returns whether there is something to wait for: nothing has been offered meanwhile */
+  wantsKick(queue: number): boolean;
+  /** Asks not to be kicked: it will look by itself. */
+  polls(queue: number): void;
 }

@@ -8,8 +8,9 @@ import {
   VIRTQ_WALK_INDIRECT_DESC,
 } from "../../../device/spec/virtq.js";
 import type { RingExports } from "../../../device/virtqueue.js";
+import { GuestMemory, MIN_BYTES } from "../../../vm/memory.js";
 import { RAM_BASE } from "../../../vm/spec/board.js";
-import type { Layout, QueueLayout } from "./layout.js";
+import type { DriverBytes, Layout } from "./layout.js";
 import type { RingOptions } from "./options.js";
 import type { DeviceSide, DriverSide, RunEnd } from "./sides.js";
 
@@ -37,6 +38,13 @@ export interface StreamExports {
   streamReturned(stream: number): number;
 }
 
+/** Bytes of what driver.wasm keeps of a queue of that size. */
+export function driverBytes(driver: WebAssembly.Module, size: number): DriverBytes {
+  const memory = GuestMemory.allocate(MIN_BYTES);
+  const exports = new WebAssembly.Instance(driver, { env: { memory } }).exports as unknown as StreamExports;
+  return { queue: exports.virtqPrivateBytes(size), stream: exports.streamBytes() };
+}
+
 function notifyOf({ notify, features }: RingOptions): number {
   if (features.includes("event_idx")) return VIRTQ_NOTIFY_EVENT;
   return notify === "poll" ? VIRTQ_NOTIFY_NEVER : VIRTQ_NOTIFY_FLAGS;
@@ -45,11 +53,11 @@ function notifyOf({ notify, features }: RingOptions): number {
 export class WasmDriver implements DriverSide {
   constructor(
     readonly driver: StreamExports,
-    readonly queues: readonly QueueLayout[],
+    readonly layout: Layout,
     options: RingOptions,
   ) {
     const { ring, features, chain, batch, outstanding, payload } = options;
-    for (const { queue, stream, desc, requests, source } of queues) {
+    for (const { queue, stream, desc, requests, source } of layout.queues) {
       driver.init(queue, desc, ring, Number(features.includes("event_idx")), Number(features.includes("in_order")));
       driver.disableCalls(queue);
       const indirect = Number(features.includes("indirect"));
@@ -59,22 +67,22 @@ export class WasmDriver implements DriverSide {
   }
 
   run(queue: number, target: number, looks: number, patience: number): RunEnd {
-    return this.driver.streamRun(this.queues[queue]!.stream, target, looks, patience);
+    return this.driver.streamRun(this.layout.queues[queue]!.stream, target, looks, patience);
   }
 
   returned(queue: number): number {
-    return this.driver.streamReturned(this.queues[queue]!.stream) >>> 0;
+    return this.driver.streamReturned(this.layout.queues[queue]!.stream) >>> 0;
   }
 
   /** Asks to be called. @returns whether that is needed: nothing has come back meanwhile */
   wantsCall(queue: number): boolean {
-    const at = this.queues[queue]!.queue;
+    const at = this.layout.queues[queue]!.queue;
     this.driver.enableCalls(at);
     return this.driver.poll(at) === 0;
   }
 
   polls(queue: number): void {
-    this.driver.disableCalls(this.queues[queue]!.queue);
+    this.driver.disableCalls(this.layout.queues[queue]!.queue);
   }
 }
 

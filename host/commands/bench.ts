@@ -1,0 +1,127 @@
+// vhostlab bench: how fast is the ring by itself?
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { FEATURES, type Feature, type RingOptions, refusedOptions, ringOptions } from "../bench/ring/options.js";
+import { UserError } from "../errors.js";
+import { addOptions, jsonOption, parseCount } from "../options.js";
+import type { Context } from "../program.js";
+import { jsonDocument } from "../report/json.js";
+import { describeMachine, machineInfo } from "../report/machine.js";
+
+const RINGS = [128, 256, 1024, 32768];
+const WINDOW_SECONDS = 0.1;
+const RUNS = 15;
+
+interface RingBenchOptions {
+  readonly ring: readonly number[];
+  readonly batch?: readonly number[];
+  readonly outstanding?: number;
+  readonly features: readonly Feature[];
+  readonly chain: number;
+  readonly payload: readonly number[];
+  readonly notify: RingOptions["notify"];
+  readonly queues: number;
+  readonly against?: "native" | "js";
+  readonly seconds: number;
+  readonly runs: number;
+  readonly json?: boolean;
+}
+
+export function addBench(program: Command, context: Context): void {
+  const bench = program.command("bench").description("Measures the lab itself.");
+  const ring = bench
+    .command("ring")
+    .summary("ns a request through the ring, on two threads")
+    .description(
+      "Puts requests through virtqueues: driver.wasm on one core, the ring.wasm of every back-end on another, over guest " +
+        "RAM. Where an option has several values, each combination is a case.",
+    );
+  addOptions(
+    ring,
+    new Option("--ring <n,...>", "entries of a queue").argParser(listOf(parseRing)).default([256], "256"),
+    new Option("--batch <n,...>", "chains offered by one store of avail.idx").argParser(listOf(parseCount)),
+    new Option("--outstanding <n>", "chains of a queue in flight at most").argParser(parseCount),
+    new Option("--features <name,...>", `of ${FEATURES.join(", ")}`).argParser(listOf(parseFeature)).default([], "none"),
+    new Option("--chain <n>", "buffers of a request").argParser(parseCount).default(1),
+    new Option("--payload <bytes,...>", "bytes that the driver copies in and the device out")
+      .argParser(listOf(parseBytes))
+      .default([0], "0"),
+    new Option("--notify <how>", "both sides poll, or sleep on eventfds").choices(["poll", "eventfd"]).default("poll"),
+    new Option("--queues <n>", "queues, served in turn by the same two threads").argParser(parseCount).default(1),
+    new Option("--against <other>", "run the same algorithm in turn: in C, or in TypeScript").choices(["native", "js"]),
+    new Option("--seconds <s>", "of a window").argParser(parseSeconds).default(WINDOW_SECONDS),
+    new Option("--runs <n>", "clean windows wanted").argParser(parseCount).default(RUNS),
+    jsonOption(),
+  ).action(async (options: RingBenchOptions) => context.finish(await benchRing(options, context)));
+}
+
+async function benchRing(options: RingBenchOptions, { output }: Context): Promise<number> {
+  const chosen = casesOf(options);
+  const { runCase } = await import("../bench/ring/run.js");
+  const { nodePlatform } = await import("../threads/spawn.js");
+  const { ringReport } = await import("../report/ring-report.js");
+  const cases = [];
+  for (const one of chosen) {
+    const measured = await runCase(nodePlatform, one, options.against, options);
+    cases.push(measured);
+    if (!options.json) output.data(ringReport(measured));
+  }
+  if (options.json) output.data(jsonDocument({ cases }));
+  else output.data(`${output.colors.dim(describeMachine(machineInfo()))}\n`);
+  return cases.every(({ nsPerRequest }) => nsPerRequest) ? 0 : 1;
+}
+
+/** Each combination, checked. */
+function casesOf({ ring, batch = [], payload, ...same }: RingBenchOptions): RingOptions[] {
+  const { outstanding, features, chain, notify, queues } = same;
+  const batches = batch.length > 0 ? batch : [undefined];
+  const cases = ring.flatMap((ring) =>
+    batches.flatMap((batch) =>
+      payload.map((payload) =>
+        ringOptions({
+          ring,
+          payload,
+          features,
+          chain,
+          notify,
+          queues,
+          ...(batch !== undefined && { batch }),
+          ...(outstanding !== undefined && { outstanding }),
+        }),
+      ),
+    ),
+  );
+  for (const one of cases) {
+    const refused = refusedOptions(one);
+    if (refused) throw new UserError(refused);
+  }
+  return cases;
+}
+
+function listOf<T>(parse: (text: string) => T): (text: string) => T[] {
+  return (text) => text.split(",").map(parse);
+}
+
+function parseRing(text: string): number {
+  const size = Number(text);
+  if (!RINGS.includes(size)) throw new InvalidArgumentError(`Allowed sizes are ${RINGS.join(", ")}.`);
+  return size;
+}
+
+function parseFeature(text: string): Feature {
+  const feature = FEATURES.find((name) => name === text);
+  if (!feature) throw new InvalidArgumentError(`Allowed features are ${FEATURES.join(", ")}.`);
+  return feature;
+}
+
+function parseBytes(text: string): number {
+  const bytes = Number(text);
+  if (!/^\d+$/.test(text) || bytes > 1 << 30) throw new InvalidArgumentError("A number of bytes up to 1 GiB is wanted.");
+  return bytes;
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!(seconds > 0 && seconds <= 10)) throw new InvalidArgumentError("Seconds up to 10 are wanted, for example 0.1.");
+  return seconds;
+}
