@@ -92,6 +92,7 @@ export function consume(
   let sum: u32 = 0;
   let burst: u32 = 0;
   let vain: u32 = 0;
+  let waited = false;
   let ended: u32 = VIRTQ_RUN_DONE;
 
   while (most > 0) {
@@ -102,20 +103,24 @@ export function consume(
         ended = VIRTQ_REFUSED_AVAIL_IDX;
         break;
       }
-      if (nextAvail == seen) {
+      const offered = (seen - nextAvail) & 0xffff;
+      if (offered == 0 || (offered < burst && !waited)) {
         if (waiting > 0) {
           if (publish(avail, used, size, inOrder, notify, published, nextUsed, head)) ended = VIRTQ_RUN_NOTIFY;
           published = nextUsed;
           if (ended != VIRTQ_RUN_DONE) break;
-        } else if (vain == looks) {
+        } else if (offered == 0 && vain++ == looks) {
           ended = VIRTQ_RUN_IDLE;
           break;
-        } else vain++;
-        pause(used + VirtqUsed.IDX, burst * patience);
-        burst >>= 1;
+        }
+        seen = nextAvail;
+        pause(used + VirtqUsed.IDX, (burst - min(offered, burst)) * patience);
+        waited = true;
+        if (offered == 0) burst >>= 1;
         continue;
       }
-      burst = min(burst + ((seen - nextAvail) & 0xffff), size);
+      waited = false;
+      burst = min(burst + offered, size >> 1);
       vain = 0;
     }
 

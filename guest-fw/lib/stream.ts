@@ -67,6 +67,7 @@ export class Stream {
     const perChain = this.indirect ? 1 : this.chain;
     let burst: u32 = 0;
     let vain: u32 = 0;
+    let waited = false;
     while (this.returned != target) {
       const want = min(this.batch, target - this.submitted);
       if (want > 0 && queue.inFlight + want <= this.outstanding && want * perChain <= queue.freeCount) {
@@ -76,14 +77,18 @@ export class Stream {
         if (this.notify != VIRTQ_NOTIFY_NEVER && queue.kickPrepare()) return VIRTQ_RUN_NOTIFY;
         continue;
       }
-      if (queue.pending == 0 && queue.poll() == 0) {
-        if (vain == looks) return VIRTQ_RUN_IDLE;
-        vain++;
-        pause(queue.avail + VirtqAvail.IDX, burst * patience);
-        burst >>= 1;
-        continue;
+      if (queue.pending == 0) {
+        const pending = queue.poll();
+        if (pending == 0 || (pending < burst && !waited)) {
+          if (pending == 0 && vain++ == looks) return VIRTQ_RUN_IDLE;
+          pause(queue.avail + VirtqAvail.IDX, (burst - min(pending, burst)) * patience);
+          waited = true;
+          if (pending == 0) burst >>= 1;
+          continue;
+        }
+        waited = false;
+        burst = min(burst + pending, this.outstanding >> 1);
       }
-      burst = queue.pending;
       const reaped = queue.reapAll(this.batch);
       if (reaped < 0) return reaped;
       this.returned += reaped;

@@ -34,7 +34,8 @@ struct entry { uint32_t next, descriptors; uint64_t writable; };
 struct driver {
   struct desc *desc; struct avail *avail; struct used *used;
   uint32_t free_head, free_count, in_flight, next_idx, avail_idx, kicked_idx, used_idx, reap_idx;
-  uint32_t in_batch, batch_head, batch_len, reaped_len;
+  uint32_t in_batch, reaped_len;
+  struct elem batch;
   struct entry *entries;
   struct desc *requests;
   uint32_t submitted, returned;
@@ -122,74 +123,87 @@ static void submit(struct driver *d, uint32_t count, uint32_t per_chain) {
   d->next_idx = (d->next_idx + count) & 0xffff;
 }
 
-static int reap(struct driver *d) {
-  uint32_t pending = (d->used_idx - d->reap_idx) & 0xffff;
-  if (pending > d->in_flight) return -1;
-  uint32_t id = d->batch_head, len = d->batch_len;
-  if (!d->in_batch) {
-    struct elem *element = &d->used->ring[d->reap_idx & (size - 1)];
-    id = element->id;
-    len = element->len;
-    if (id >= size || d->entries[id].descriptors == 0) return -1;
-  }
-  uint32_t head = in_order ? (d->free_head + d->free_count) & (size - 1) : id;
-  struct entry *entry = &d->entries[head];
-  if (head == id) {
-    if (len > entry->writable) return -1;
-    d->reaped_len = len;
-    if (in_order) d->in_batch = 0;
-  } else {
-    if (pending == 1) return -1;
-    d->reaped_len = entry->writable;
-    d->in_batch = 1;
-    d->batch_head = id;
-    d->batch_len = len;
-  }
-  uint32_t descriptors = entry->descriptors;
-  if (!in_order) {
-    uint32_t last = head;
-    for (uint32_t i = 1; i < descriptors; i++) last = d->entries[last].next;
+// Takes `count` of the elements that used.idx was seen to cover; each is judged as driver.wasm does. 0 when one is nonsense.
+static int reap_each(struct driver *d, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    struct elem element = d->used->ring[(d->reap_idx + i) & (size - 1)];
+    if (element.id >= size) return 0;
+    struct entry *entry = &d->entries[element.id];
+    if (entry->descriptors == 0 || element.len > entry->writable) return 0;
+    uint32_t last = element.id;
+    for (uint32_t k = 1; k < entry->descriptors; k++) last = d->entries[last].next;
     d->entries[last].next = d->free_head;
-    d->free_head = head;
+    d->free_head = element.id;
+    d->free_count += entry->descriptors;
+    entry->descriptors = 0;
+    d->reaped_len = element.len;
   }
-  entry->descriptors = 0;
-  d->free_count += descriptors;
-  d->in_flight--;
-  d->reap_idx = (d->reap_idx + 1) & 0xffff;
-  return head;
+  return 1;
+}
+
+// The same in order: an element stands for all chains up to its own.
+static int reap_in_order(struct driver *d, uint32_t count, uint32_t pending) {
+  uint32_t head = (d->free_head + d->free_count) & (size - 1);
+  for (uint32_t i = 0; i < count; i++) {
+    if (!d->in_batch) {
+      d->batch = d->used->ring[(d->reap_idx + i) & (size - 1)];
+      if (d->batch.id >= size) return 0;
+      struct entry *entry = &d->entries[d->batch.id];
+      if (entry->descriptors == 0 || d->batch.len > entry->writable) return 0;
+    }
+    d->in_batch = head != d->batch.id;
+    if (d->in_batch && i + 1 == pending) return 0;
+    struct entry *entry = &d->entries[head];
+    d->reaped_len = d->in_batch ? entry->writable : d->batch.len;
+    head = (head + entry->descriptors) & (size - 1);
+    d->free_count += entry->descriptors;
+    entry->descriptors = 0;
+  }
+  return 1;
+}
+
+static uint32_t pending(struct driver *d) { return (d->used_idx - d->reap_idx) & 0xffff; }
+
+static int reap(struct driver *d) {
+  uint32_t seen = pending(d), count = seen < batch ? seen : batch;
+  if (seen > d->in_flight || !(in_order ? reap_in_order(d, count, seen) : reap_each(d, count))) return 0;
+  d->in_flight -= count;
+  d->reap_idx = (d->reap_idx + count) & 0xffff;
+  d->returned += count;
+  return 1;
 }
 
 static int stream(struct driver *d, uint32_t target, uint32_t looks, uint32_t patience) {
-  uint32_t per_chain = indirect ? 1 : chain_length, burst = 0, vain = 0;
+  uint32_t per_chain = indirect ? 1 : chain_length, burst = 0, vain = 0, waited = 0;
   while (d->returned != target) {
     uint32_t left = target - d->submitted, want = left < batch ? left : batch;
-    int room = d->in_flight + want <= outstanding && want * per_chain <= d->free_count;
-    if (want > 0 && room) {
+    if (want > 0 && d->in_flight + want <= outstanding && want * per_chain <= d->free_count) {
       submit(d, want, per_chain);
       d->avail_idx = d->next_idx;
       atomic_store(&d->avail->idx, d->avail_idx);
+      vain = 0;
       if (event_idx) {
         uint16_t old = d->kicked_idx;
         d->kicked_idx = d->avail_idx;
         if (need_event(atomic_load(avail_event(d->used)), d->avail_idx, old)) return NOTIFY;
       }
-      if (d->in_flight * 2 < outstanding) continue;
-    }
-    d->used_idx = atomic_load(&d->used->idx);
-    uint32_t pending = (d->used_idx - d->reap_idx) & 0xffff;
-    if (pending == 0) {
-      if (want > 0 && room) continue;
-      if (vain++ == looks) return IDLE;
-      rest(&d->avail->flags, burst * patience);
-      burst >>= 1;
       continue;
     }
-    burst = pending;
-    vain = 0;
-    for (uint32_t i = 0; i < pending; i++) {
-      if (reap(d) < 0) return BROKEN;
-      d->returned++;
+    if (pending(d) == 0) {
+      d->used_idx = atomic_load(&d->used->idx);
+      uint32_t seen = pending(d);
+      if (seen == 0 || (seen < burst && !waited)) {
+        if (seen == 0 && vain++ == looks) return IDLE;
+        rest(&d->avail->flags, (burst - (seen < burst ? seen : burst)) * patience);
+        waited = 1;
+        if (seen == 0) burst >>= 1;
+        continue;
+      }
+      waited = 0;
+      burst += seen;
+      if (burst > outstanding / 2) burst = outstanding / 2;
     }
+    if (!reap(d)) return BROKEN;
   }
   return DONE;
 }
@@ -247,35 +261,46 @@ static int take(struct device *v, uint32_t index) {
 }
 
 static int consume(struct device *v, uint32_t most, uint32_t looks, uint32_t patience) {
-  uint32_t next_avail = v->next_avail, seen = next_avail, published = v->next_used, head = 0, burst = 0, vain = 0;
+  uint32_t next_avail = v->next_avail, seen = next_avail, published = v->next_used, head = 0;
+  uint32_t burst = 0, vain = 0, waited = 0;
   int ended = DONE;
   v->taken = 0;
   while (v->taken < most) {
+    uint32_t waiting = (v->next_used - published) & 0xffff;
     if (next_avail == seen) {
       seen = atomic_load(&v->avail->idx);
-      uint32_t waiting = (v->next_used - published) & 0xffff;
       if (((seen - next_avail + waiting) & 0xffff) > size) { ended = BROKEN; break; }
-      if (next_avail == seen) {
+      uint32_t offered = (seen - next_avail) & 0xffff;
+      if (offered == 0 || (offered < burst && !waited)) {
         if (waiting > 0) {
           int call = publish(v, published, head);
           published = v->next_used;
           if (call) { ended = NOTIFY; break; }
-        } else if (vain++ == looks) { ended = IDLE; break; }
-        rest(&v->used->flags, burst * patience);
-        burst >>= 1;
+        } else if (offered == 0 && vain++ == looks) { ended = IDLE; break; }
+        seen = next_avail;
+        rest(&v->used->flags, (burst - (offered < burst ? offered : burst)) * patience);
+        waited = 1;
+        if (offered == 0) burst >>= 1;
         continue;
       }
-      burst += (seen - next_avail) & 0xffff;
-      if (burst > size) burst = size;
+      waited = 0;
+      burst += offered;
+      if (burst > size / 2) burst = size / 2;
       vain = 0;
     }
-    head = v->avail->ring[next_avail & (size - 1)];
-    if (!take(v, head)) { ended = BROKEN; break; }
-    if (!in_order) v->used->ring[v->next_used & (size - 1)] = (struct elem){head, 0};
-    next_avail = (next_avail + 1) & 0xffff;
-    v->next_used = (v->next_used + 1) & 0xffff;
-    v->taken++;
-    if (((v->next_used - published) & 0xffff) >= USED_BATCH) {
+    uint32_t count = (seen - next_avail) & 0xffff, i = 0;
+    if (count > most - v->taken) count = most - v->taken;
+    if (count > USED_BATCH - waiting) count = USED_BATCH - waiting;
+    for (; i < count; i++) {
+      head = v->avail->ring[(next_avail + i) & (size - 1)];
+      if (!take(v, head)) { ended = BROKEN; break; }
+      if (!in_order) v->used->ring[(v->next_used + i) & (size - 1)] = (struct elem){head, 0};
+    }
+    next_avail = (next_avail + i) & 0xffff;
+    v->next_used = (v->next_used + i) & 0xffff;
+    v->taken += i;
+    if (ended != DONE) break;
+    if (waiting + count == USED_BATCH) {
       int call = publish(v, published, head);
       published = v->next_used;
       if (call) { ended = NOTIFY; break; }
