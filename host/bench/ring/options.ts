@@ -20,6 +20,9 @@ export interface RingOptions {
   readonly queues: number;
 }
 
+/** A device publishes its used elements when so many wait, or none is left to take. */
+export const USED_BATCH = 32;
+
 /** Payloads in flight stay within this, so that a ring of large requests is no benchmark of memory. */
 const PAYLOAD_BYTES = 16 << 20;
 const DEFAULT_BATCH = 32;

@@ -7,6 +7,8 @@ import type { RingExports } from "../../../device/virtqueue.js";
 import { SyncMemory } from "../../../vm/sync/words.js";
 import { Bell, type Side } from "./bell.js";
 import { pinThread } from "./cores.js";
+import { JsDevice } from "./js-device.js";
+import { JsDriver } from "./js-driver.js";
 import type { Layout } from "./layout.js";
 import type { RingOptions } from "./options.js";
 import { DeviceThread, type Driven, DriverThread, type Served, type WindowJob } from "./thread.js";
@@ -31,12 +33,17 @@ export class RingWorker {
     if (core !== undefined) pinThread(core);
     const bell = sync && new Bell(new SyncMemory(sync), side);
     const exports = module && new WebAssembly.Instance(module, { env: { memory: layout.memory } }).exports;
+    const { queues } = options;
     if (side === "driver") {
-      const driver = new WasmDriver(exports as unknown as StreamExports, layout, options);
-      this.#driver = new DriverThread(driver, options.queues, bell);
-    } else {
+      if (!exports) this.#driver = new DriverThread(new JsDriver(layout, options), queues);
+      else {
+        const driver = new WasmDriver(exports as unknown as StreamExports, layout, options);
+        this.#driver = new DriverThread(driver, queues, bell && { bell, side: driver });
+      }
+    } else if (!exports) this.#device = new DeviceThread(new JsDevice(layout, options), queues);
+    else {
       const device = new WasmDevice(exports as unknown as RingExports, layout, options);
-      this.#device = new DeviceThread(device, options.queues, bell);
+      this.#device = new DeviceThread(device, queues, bell && { bell, side: device });
     }
   }
 

@@ -11,10 +11,6 @@ export interface DriverSide {
    */
   run(queue: number, target: number, looks: number, patience: number): RunEnd;
   returned(queue: number): number;
-  /** Asks to be called. @returns whether there is something to wait for: nothing has come back meanwhile */
-  wantsCall(queue: number): boolean;
-  /** Asks not to be called: it will look by itself. */
-  polls(queue: number): void;
 }
 
 export interface DeviceSide {
@@ -23,8 +19,12 @@ export interface DeviceSide {
   /** Chains that the last run took, and the sum of the requests' numbers that were in them, modulo 2^32. */
   readonly taken: number;
   readonly sum: number;
-  /** Asks to be kicked. @returns whether there is something to wait for: nothing has been offered meanwhile */
-  wantsKick(queue: number): boolean;
-  /** Asks not to be kicked: it will look by itself. */
+}
+
+/** A side that can sleep. */
+export interface Sleeper {
+  /** Asks to be told of what comes next on that queue. @returns whether there is nothing yet */
+  wantsTelling(queue: number): boolean;
+  /** Asks not to be told: it will look by itself. */
   polls(queue: number): void;
 }

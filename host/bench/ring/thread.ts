@@ -4,7 +4,7 @@
 import { VIRTQ_RUN_DONE, VIRTQ_RUN_IDLE, VIRTQ_RUN_NOTIFY } from "../../../device/spec/virtq.js";
 import type { Bell } from "./bell.js";
 import { coreWaitNs } from "./cores.js";
-import type { DeviceSide, DriverSide, RunEnd } from "./sides.js";
+import type { DeviceSide, DriverSide, RunEnd, Sleeper } from "./sides.js";
 
 /** Looks at an empty ring before a run of a thread that never sleeps ends, only to begin another. */
 const LOOKS = 1 << 16;
@@ -36,33 +36,40 @@ export interface Served {
   readonly sum: number;
 }
 
+/** How a thread waits for the other one instead of polling. */
+export interface Sleeping {
+  readonly bell: Bell;
+  readonly side: Sleeper;
+}
+
 /** One side at work on all queues in turn. */
 abstract class Thread {
   notified = 0;
 
   constructor(
     readonly queues: number,
-    readonly bell: Bell | undefined,
+    readonly sleeping: Sleeping | undefined,
   ) {}
 
   looks({ drowsy }: WindowJob): number {
     if (this.queues > 1 || drowsy) return 0;
-    return this.bell ? LOOKS_BEFORE_SLEEP : LOOKS;
+    return this.sleeping ? LOOKS_BEFORE_SLEEP : LOOKS;
   }
 
   /** @returns whether the run found nothing to do */
   judge(end: RunEnd): boolean {
     if (end === VIRTQ_RUN_NOTIFY) {
       this.notified++;
-      this.bell?.ring();
+      this.sleeping?.bell.ring();
     } else if (end !== VIRTQ_RUN_DONE && end !== VIRTQ_RUN_IDLE) throw new Error(`a rule of the ring was broken: ${end}`);
     return end === VIRTQ_RUN_IDLE;
   }
 
-  /** Sleeps until there is something to do on one of those queues. */
-  sleep(queues: readonly number[], side: { polls(queue: number): void }, wants: (queue: number) => boolean): void {
-    if (!this.bell) return;
-    if (queues.map(wants).every(Boolean)) this.bell.sleep();
+  /** Sleeps, if this thread does, until there is something to do on one of those queues. */
+  sleep(queues: readonly number[]): void {
+    if (!this.sleeping) return;
+    const { bell, side } = this.sleeping;
+    if (queues.map((queue) => side.wantsTelling(queue)).every(Boolean)) bell.sleep();
     for (const queue of queues) side.polls(queue);
   }
 }
@@ -71,9 +78,9 @@ export class DriverThread extends Thread {
   constructor(
     readonly driver: DriverSide,
     queues: number,
-    bell?: Bell,
+    sleeping?: Sleeping,
   ) {
-    super(queues, bell);
+    super(queues, sleeping);
   }
 
   window(job: WindowJob): Driven {
@@ -112,14 +119,8 @@ export class DriverThread extends Thread {
         if (end !== VIRTQ_RUN_DONE) open++;
         if (this.judge(end)) idle++;
       }
-      if (this.bell && open > 0 && idle === open) this.#sleep(targets);
+      if (open > 0 && idle === open) this.sleep([...targets.keys()].filter((q) => driver.returned(q) !== targets[q]));
     }
-  }
-
-  #sleep(targets: readonly number[]): void {
-    const { driver } = this;
-    const open = [...targets.keys()].filter((queue) => driver.returned(queue) !== targets[queue]);
-    this.sleep(open, driver, (queue) => driver.wantsCall(queue));
   }
 }
 
@@ -127,9 +128,9 @@ export class DeviceThread extends Thread {
   constructor(
     readonly device: DeviceSide,
     queues: number,
-    bell?: Bell,
+    sleeping?: Sleeping,
   ) {
-    super(queues, bell);
+    super(queues, sleeping);
   }
 
   window(job: WindowJob): Served {
@@ -147,7 +148,7 @@ export class DeviceThread extends Thread {
         sum = (sum + device.sum) >>> 0;
         if (this.judge(end)) idle++;
       }
-      if (left > 0 && idle === this.queues) this.sleep(all, device, (queue) => device.wantsKick(queue));
+      if (left > 0 && idle === this.queues) this.sleep(all);
     }
     return { waitNs: coreWaitNs() - waited, calls: this.notified, sum };
   }

@@ -11,8 +11,8 @@ import type { RingExports } from "../../../device/virtqueue.js";
 import { GuestMemory, MIN_BYTES } from "../../../vm/memory.js";
 import { RAM_BASE } from "../../../vm/spec/board.js";
 import type { DriverBytes, Layout } from "./layout.js";
-import type { RingOptions } from "./options.js";
-import type { DeviceSide, DriverSide, RunEnd } from "./sides.js";
+import { type RingOptions, USED_BATCH } from "./options.js";
+import type { DeviceSide, DriverSide, RunEnd, Sleeper } from "./sides.js";
 
 /** What driver.wasm exports for this (guest-fw/lib/driver.ts). */
 export interface StreamExports {
@@ -50,7 +50,7 @@ function notifyOf({ notify, features }: RingOptions): number {
   return notify === "poll" ? VIRTQ_NOTIFY_NEVER : VIRTQ_NOTIFY_FLAGS;
 }
 
-export class WasmDriver implements DriverSide {
+export class WasmDriver implements DriverSide, Sleeper {
   constructor(
     readonly driver: StreamExports,
     readonly layout: Layout,
@@ -74,8 +74,7 @@ export class WasmDriver implements DriverSide {
     return this.driver.streamReturned(this.layout.queues[queue]!.stream) >>> 0;
   }
 
-  /** Asks to be called. @returns whether that is needed: nothing has come back meanwhile */
-  wantsCall(queue: number): boolean {
+  wantsTelling(queue: number): boolean {
     const at = this.layout.queues[queue]!.queue;
     this.driver.enableCalls(at);
     return this.driver.poll(at) === 0;
@@ -92,10 +91,7 @@ interface Position {
   nextUsed: number;
 }
 
-/** Used elements are published when so many wait, or none is left to take. */
-const USED_BATCH = 32;
-
-export class WasmDevice implements DeviceSide {
+export class WasmDevice implements DeviceSide, Sleeper {
   taken = 0;
   sum = 0;
   readonly #positions: Position[];
@@ -154,8 +150,7 @@ export class WasmDevice implements DeviceSide {
     return end;
   }
 
-  /** Asks to be kicked. @returns whether that is needed: nothing has been offered meanwhile */
-  wantsKick(queue: number): boolean {
+  wantsTelling(queue: number): boolean {
     const { used, avail, size } = this.layout.queues[queue]!;
     const { nextAvail } = this.#positions[queue]!;
     if (this.#eventIdx) this.ring.setAvailEvent(used, size, nextAvail);
