@@ -11,6 +11,8 @@ import { describeMachine, machineInfo } from "../report/machine.js";
 const RINGS = [128, 256, 1024, 32768];
 const WINDOW_SECONDS = 0.1;
 const RUNS = 15;
+const PATH_SECONDS = 0.5;
+const PATH_RUNS = 7;
 
 interface RingBenchOptions {
   readonly ring: readonly number[];
@@ -22,6 +24,12 @@ interface RingBenchOptions {
   readonly notify: RingOptions["notify"];
   readonly queues: number;
   readonly against?: "native" | "js";
+  readonly seconds: number;
+  readonly runs: number;
+  readonly json?: boolean;
+}
+
+interface PathBenchOptions {
   readonly seconds: number;
   readonly runs: number;
   readonly json?: boolean;
@@ -53,6 +61,35 @@ export function addBench(program: Command, context: Context): void {
     new Option("--runs <n>", "clean windows wanted").argParser(parseCount).default(RUNS),
     jsonOption(),
   ).action(async (options: RingBenchOptions) => context.finish(await benchRing(options, context)));
+
+  const path = bench
+    .command("path")
+    .summary("the whole way of a FUSE request and back")
+    .description(
+      "A guest makes one request after the other: notify, kick, data plane, FUSE, used ring, call, guest. The file that it " +
+        "reads lies in memory. Time by stage is of a run of its own, with tracing on.",
+    );
+  addOptions(
+    path,
+    new Option("--seconds <s>", "of a run").argParser(parseSeconds).default(PATH_SECONDS),
+    new Option("--runs <n>", "runs that count").argParser(parseCount).default(PATH_RUNS),
+    jsonOption(),
+  ).action(async (options: PathBenchOptions) => context.finish(await benchPath(options, context)));
+}
+
+async function benchPath(options: PathBenchOptions, { output }: Context): Promise<number> {
+  const { measurePath, PATH_CASES } = await import("../bench/path/path.js");
+  const { nodePlatform } = await import("../threads/spawn.js");
+  const { pathReport } = await import("../report/path-report.js");
+  const cases = [];
+  for (const one of PATH_CASES) {
+    const measured = await measurePath(nodePlatform, one, options);
+    cases.push(measured);
+    if (!options.json) output.data(pathReport(measured));
+  }
+  if (options.json) output.data(jsonDocument({ cases }));
+  else output.data(`${output.colors.dim(describeMachine(machineInfo()))}\n`);
+  return 0;
 }
 
 async function benchRing(options: RingBenchOptions, { output }: Context): Promise<number> {
