@@ -1,7 +1,9 @@
 // vhostlab bench: how fast is the ring by itself?
 
+import { readFileSync, writeFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { FEATURES, type Feature, type RingOptions, refusedOptions, ringOptions } from "../bench/ring/options.js";
+import type { RingCase } from "../bench/ring/measure.js";
 import { UserError } from "../errors.js";
 import { addOptions, jsonOption, parseCount } from "../options.js";
 import type { Context } from "../program.js";
@@ -26,6 +28,8 @@ interface RingBenchOptions {
   readonly against?: "native" | "js";
   readonly seconds: number;
   readonly runs: number;
+  readonly svg?: string;
+  readonly compare?: readonly string[];
   readonly json?: boolean;
 }
 
@@ -59,8 +63,14 @@ export function addBench(program: Command, context: Context): void {
     new Option("--against <other>", "run the same algorithm in turn: in C, or in TypeScript").choices(["native", "js"]),
     new Option("--seconds <s>", "of a window").argParser(parseSeconds).default(WINDOW_SECONDS),
     new Option("--runs <n>", "clean windows wanted").argParser(parseCount).default(RUNS),
+    new Option("--svg <file>", "charts against each option that has several values"),
+    new Option("--compare <file...>", "no run: two documents of --json, case by case").conflicts("json"),
     jsonOption(),
-  ).action(async (options: RingBenchOptions) => context.finish(await benchRing(options, context)));
+  )
+    .addHelpText("after", RING_HELP)
+    .action(async (options: RingBenchOptions) =>
+      context.finish(options.compare ? await compareRuns(options.compare, context) : await benchRing(options, context)),
+    );
 
   const path = bench
     .command("path")
@@ -75,6 +85,43 @@ export function addBench(program: Command, context: Context): void {
     new Option("--runs <n>", "runs that count").argParser(parseCount).default(PATH_RUNS),
     jsonOption(),
   ).action(async (options: PathBenchOptions) => context.finish(await benchPath(options, context)));
+}
+
+const RING_HELP = `
+Only windows in which both threads had their cores count; with --against, only pairs
+of such windows. "not measurable now" is an answer: something else is running. Each
+contender runs at its own best back-off, of a sweep that is printed. With --notify
+eventfd, --against native is a ping-pong of two threads of C on a futex.
+
+Exit code: 0, 1 when a case was not measurable or another is missing, 2 for wrong usage.
+
+Examples:
+  $ vhostlab bench ring --batch 1,32,64 --against native
+  $ vhostlab bench ring --payload 64,1024,65536 --against native --svg payload.svg
+  $ vhostlab bench ring --batch 1 --outstanding 1 --notify eventfd --against native`;
+
+async function compareRuns(files: readonly string[], { output }: Context): Promise<number> {
+  const { compare, parseDocument } = await import("../bench/ring/compare.js");
+  const { comparisonReport } = await import("../report/ring-report.js");
+  const [before, after] = files;
+  if (files.length !== 2) throw new UserError("--compare takes two files");
+  const [one, two] = [before!, after!].map((file) => {
+    const document = parseDocument(textOf(file));
+    if ("unlike" in document) throw new UserError(`${file}: ${document.unlike}`);
+    return document;
+  });
+  const compared = compare(one!, two!);
+  if ("unlike" in compared) throw new UserError(`these were not measured alike: ${compared.unlike}`);
+  output.data(comparisonReport(compared));
+  return 0;
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UserError((error as Error).message);
+  }
 }
 
 async function benchPath(options: PathBenchOptions, { output }: Context): Promise<number> {
@@ -97,7 +144,10 @@ async function benchRing(options: RingBenchOptions, { output }: Context): Promis
   const { runCase } = await import("../bench/ring/run.js");
   const { nodePlatform } = await import("../threads/spawn.js");
   const { ringReport } = await import("../report/ring-report.js");
-  const cases = [];
+  const { axesOf, ringCharts } = await import("../report/ring-chart.js");
+  const axes = axesOf(chosen.map((options) => ({ options })));
+  if (options.svg && axes.length === 0) throw new UserError("--svg needs several values of --batch, --payload or --ring");
+  const cases: RingCase[] = [];
   for (const one of chosen) {
     const measured = await runCase(nodePlatform, one, options.against, options);
     cases.push(measured);
@@ -105,6 +155,7 @@ async function benchRing(options: RingBenchOptions, { output }: Context): Promis
   }
   if (options.json) output.data(jsonDocument({ cases }));
   else output.data(`${output.colors.dim(describeMachine(machineInfo()))}\n`);
+  if (options.svg) writeFileSync(options.svg, ringCharts(cases, axes));
   return cases.every(({ nsPerRequest }) => nsPerRequest) ? 0 : 1;
 }
 

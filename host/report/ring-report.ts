@@ -1,5 +1,6 @@
 // What `vhostlab bench ring` prints of a case.
 
+import type { Compared } from "../bench/ring/compare.js";
 import type { Against, RingCase, Swept } from "../bench/ring/measure.js";
 import type { Percentiles, Spread } from "../bench/ring/windows.js";
 import { type Fact, labelled } from "./labelled.js";
@@ -35,6 +36,17 @@ function comparison({ name, ratio, pairs, nsPerRequest, sweep, roundTripNs }: Ag
   }
   facts.push([`${name}, back-off`, swept(sweep)]);
   return facts;
+}
+
+/** Lines, each ended: each case in both documents. */
+export function comparisonReport(compared: readonly Compared[]): string {
+  const shown = (spread: RingCase["nsPerRequest"]): string => (spread ? nanos(spread) : "not measurable then");
+  return labelled(
+    compared.map(({ name, before, after, ratio }): Fact => {
+      const speed = ratio === null ? "" : `: ${ratio.toFixed(2)}x as fast`;
+      return [name, `${shown(before)} -> ${shown(after)}${speed}`];
+    }),
+  );
 }
 
 /** `12.3 ns [11.9..13.0]`: the median, and the least and the most. */

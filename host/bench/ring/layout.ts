@@ -8,7 +8,7 @@ import {
 } from "../../../device/spec/virtq.js";
 import type { RingAreas } from "../../../device/virtqueue.js";
 import { GuestMemory, MIN_BYTES, WASM_PAGE } from "../../../vm/memory.js";
-import { RAM_BASE } from "../../../vm/spec/board.js";
+import { RAM_BASE, RAM_HIGH_START } from "../../../vm/spec/board.js";
 import type { RingOptions } from "./options.js";
 
 const PAGE = 4096;
@@ -45,7 +45,7 @@ export function layOut(options: RingOptions, bytes: DriverBytes): Layout {
   const bufferBytes = payload === 0 ? UNREAD_BYTES : payload / chain;
   const stride = Math.ceil(bufferBytes / LINE) * LINE;
   const buffers = ring * chain;
-  let end = PAGE;
+  let end = RAM_HIGH_START;
   const place = (size: number): number => {
     const at = end;
     end += Math.ceil(size / PAGE) * PAGE;

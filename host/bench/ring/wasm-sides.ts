@@ -9,7 +9,7 @@ import {
 } from "../../../device/spec/virtq.js";
 import type { RingExports } from "../../../device/virtqueue.js";
 import { GuestMemory, MIN_BYTES } from "../../../vm/memory.js";
-import { RAM_BASE } from "../../../vm/spec/board.js";
+import { RAM_BASE, RAM_HIGH_START } from "../../../vm/spec/board.js";
 import type { DriverBytes, Layout } from "./layout.js";
 import { type RingOptions, USED_BATCH } from "./options.js";
 import type { DeviceSide, DriverSide, RunEnd, Sleeper } from "./sides.js";
@@ -130,10 +130,11 @@ export class WasmDevice implements DeviceSide, Sleeper {
       this.#walk,
       this.#inOrder,
       this.#notify,
-      RAM_BASE,
+      // All lies in the upper region of guest RAM.
+      RAM_BASE + RAM_HIGH_START,
       0,
-      this.#bytes,
-      0,
+      this.#bytes - RAM_HIGH_START,
+      RAM_HIGH_START,
       sink,
       payload,
       from,
