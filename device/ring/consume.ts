@@ -11,7 +11,6 @@ import {
   VIRTQ_DESC_F_WRITE,
   VIRTQ_NOTIFY_EVENT,
   VIRTQ_NOTIFY_NEVER,
-
   VIRTQ_REFUSED_AVAIL_IDX,
   VIRTQ_REFUSED_HEAD,
   VIRTQ_REFUSED_NEXT,
@@ -21,7 +20,6 @@ import {
   VIRTQ_RUN_NOTIFY,
   VIRTQ_WALK_COUNT,
   VIRTQ_WALK_IN_TABLE,
-  VIRTQ_WALK_INDIRECT_DESC,
   VirtqDesc,
   VirtqUsed,
   virtqAvailIdxValid,
@@ -41,27 +39,26 @@ export let ranSum: u32 = 0;
 
 const MAX_TOTAL: u64 = 4294967296; // 2.7.5.2
 
+/** Bytes of the word that is added up. */
+const SUMMED: u32 = 4;
+
 /** No place in the run's region: no offset, since buffers are not empty. */
 const ELSEWHERE: usize = usize.MAX_VALUE;
 
-/** The offset of the `len` bytes at gpa `addr`, if all of them lie in the region. */
-@inline
-function offsetOf(addr: u64, len: u32, gpa: u64, bytes: u64, offset: usize): usize {
-  const at = addr - gpa;
-  return at < bytes && len as u64 <= bytes - at ? offset + (at as usize) : ELSEWHERE;
-}
+/** What follows a descriptor's address, of one with which a chain is not at its end. */
+const CHAINED: u64 = ((VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT) as u64) << 32;
 
 /**
  * Takes at most `most` chains, copies their readable bytes, up to `room` a chain, to `sink`, and returns them unwritten.
- * With room for it, the 32-bit word that each chain begins with is added up.
+ * With room for it, the 32-bit word that stands at `sink` after each chain is added up.
  *
  * @param features VIRTQ_WALK_INDIRECT_DESC or 0
  * @param inOrder VIRTIO_F_IN_ORDER is negotiated
  * @param regionLo,regionHi,bytes,offset the one region of guest RAM in which buffers are looked for
  * @param batch used elements are published when nothing is left to take, or this many wait
  * @param looks how often an empty ring is looked at before the run ends
- * @param patience turns of the pause between two looks, for each chain of the burst before it: whoever was served a long
- *   burst is given the time to make the next one as long, and a lone request is looked for at once
+ * @param patience turns of the pause before a second look, for each chain that is missing to a burst: bursts grow while the
+ *   driver offers, so that a driver at full speed is left alone with its cache lines, and a lone request is taken at once
  * @returns VIRTQ_RUN_*, or the refusal of the chain at ranAvail
  */
 export function consume(
@@ -125,26 +122,29 @@ export function consume(
     }
 
     const count = min(min((seen - nextAvail) & 0xffff, most), batch - waiting);
+    prefetch(desc, avail, size, nextAvail, count);
     let i: u32 = 0;
     for (; i < count; i++) {
       const next = availHead(avail, size, nextAvail + i);
       const first = desc + (next as usize) * VirtqDesc.SIZEOF;
       const rest = next < size ? load<u64>(first, VirtqDesc.LEN) : CHAINED;
+      // Most chains are one buffer, which needs no walk.
       if (rest & CHAINED) {
         ended = walk(desc, size, next, features, gpa, bytes, offset, sink, room);
         if (ended != VIRTQ_CHAIN_LAST) break;
       } else {
         const len = rest as u32;
+        const flags: u32 = (rest >> 32) as u16;
         const at = offsetOf(load<u64>(first, VirtqDesc.ADDR), len, gpa, bytes, offset);
-        ended = judgeBuffer(len, (rest >> 32) as u16, size, 0, false);
+        ended = judgeBuffer(len, flags, size, 0, false);
         if (ended != VIRTQ_CHAIN_LAST) break;
         if (at == ELSEWHERE) {
           ended = VIRTQ_RUN_ELSEWHERE;
           break;
         }
-        if (room > 0 && !((rest >> 32) & VIRTQ_DESC_F_WRITE)) copy(sink, at, min(len, room));
+        if (room > 0 && !(flags & VIRTQ_DESC_F_WRITE)) copy(sink, at, min(len, room));
       }
-      if (room >= 4) sum += load<u32>(sink);
+      if (room >= SUMMED) sum += load<u32>(sink);
       head = next;
       if (!inOrder) usedFill(used, size, nextUsed + i, head, 0);
     }
@@ -169,53 +169,73 @@ export function consume(
   return ended;
 }
 
-const CHAINED: u64 = ((VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT) as u64) << 32;
+/**
+ * Touches the first descriptors of `count` chains: WebAssembly has no prefetch instruction, but loads that nothing waits for
+ * fetch their cache lines side by side. What they find is not looked at.
+ */
+@inline
+function prefetch(desc: usize, avail: usize, size: u32, from: u32, count: u32): void {
+  for (let i: u32 = 0; i < count; i++) {
+    load<u8>(desc + (availHead(avail, size, from + i) & (size - 1)) * VirtqDesc.SIZEOF);
+  }
+}
 
-export function walk(desc: usize, size: u32, head: u32, features: u32, gpa: u64, bytes: u64, offset: usize, sink: usize, room: u32): u32 {
-    let table = desc;
-    let entries = size;
-    let index = head;
-    let state = features;
-    let total: u64 = 0;
-    let filled: u32 = 0;
-    let judged: u32;
-    do {
-      if (index >= entries) {
-        judged = (state & VIRTQ_WALK_COUNT) == 0 ? VIRTQ_REFUSED_HEAD : VIRTQ_REFUSED_NEXT;
-        break;
-      }
-      const descriptor = table + (index as usize) * VirtqDesc.SIZEOF;
-      const addr = load<u64>(descriptor, VirtqDesc.ADDR);
-      const rest = load<u64>(descriptor, VirtqDesc.LEN);
-      const len = rest as u32;
-      const flags = ((rest >> 32) as u32) & 0xffff;
+/** The offset of the `len` bytes at gpa `addr`, if all of them lie in the region. */
+@inline
+function offsetOf(addr: u64, len: u32, gpa: u64, bytes: u64, offset: usize): usize {
+  const at = addr - gpa;
+  return at < bytes && len as u64 <= bytes - at ? offset + (at as usize) : ELSEWHERE;
+}
 
-      const at = offsetOf(addr, len, gpa, bytes, offset);
-      if (flags & VIRTQ_DESC_F_INDIRECT) {
-        judged = judgeIndirect(len, flags, size, state);
-        if (judged != VIRTQ_CHAIN_INDIRECT) break;
-        table = at;
-        entries = len / VirtqDesc.SIZEOF;
-        index = 0;
-        state |= VIRTQ_WALK_IN_TABLE;
-      } else {
-        total += len;
-        judged = judgeBuffer(len, flags, size, state, total > MAX_TOTAL);
-        if (judged != VIRTQ_CHAIN_LAST && judged != VIRTQ_CHAIN_MORE) break;
-        index = (rest >> 48) as u32;
-        state = afterBuffer(flags, state);
-      }
-      if (at == ELSEWHERE) {
-        judged = VIRTQ_RUN_ELSEWHERE;
-        break;
-      }
-      if (filled < room && !(flags & (VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_INDIRECT))) {
-        const part = min(len, room - filled);
-        copy(sink + filled, at, part);
-        filled += part;
-      }
-    } while (judged != VIRTQ_CHAIN_LAST);
-    return judged;
+/** Walks the chain at `head` and copies it out. @returns VIRTQ_CHAIN_LAST when all of it is sound, or why it is not taken */
+export function walk(
+  desc: usize,
+  size: u32,
+  head: u32,
+  features: u32,
+  gpa: u64,
+  bytes: u64,
+  offset: usize,
+  sink: usize,
+  room: u32,
+): u32 {
+  let table = desc;
+  let entries = size;
+  let index = head;
+  let state = features;
+  let total: u64 = 0;
+  let filled: u32 = 0;
+  let judged: u32;
+  do {
+    if (index >= entries) return (state & VIRTQ_WALK_COUNT) == 0 ? VIRTQ_REFUSED_HEAD : VIRTQ_REFUSED_NEXT;
+    const descriptor = table + (index as usize) * VirtqDesc.SIZEOF;
+    const addr = load<u64>(descriptor, VirtqDesc.ADDR);
+    const rest = load<u64>(descriptor, VirtqDesc.LEN);
+    const len = rest as u32;
+    const flags: u32 = (rest >> 32) as u16;
+    const at = offsetOf(addr, len, gpa, bytes, offset);
+    if (flags & VIRTQ_DESC_F_INDIRECT) {
+      judged = judgeIndirect(len, flags, size, state);
+      if (judged != VIRTQ_CHAIN_INDIRECT) return judged;
+      table = at;
+      entries = len / VirtqDesc.SIZEOF;
+      index = 0;
+      state |= VIRTQ_WALK_IN_TABLE;
+    } else {
+      total += len;
+      judged = judgeBuffer(len, flags, size, state, total > MAX_TOTAL);
+      if (judged != VIRTQ_CHAIN_LAST && judged != VIRTQ_CHAIN_MORE) return judged;
+      index = (rest >> 48) as u32;
+      state = afterBuffer(flags, state);
+    }
+    if (at == ELSEWHERE) return VIRTQ_RUN_ELSEWHERE;
+    if (filled < room && !(flags & (VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_INDIRECT))) {
+      const part = min(len, room - filled);
+      copy(sink + filled, at, part);
+      filled += part;
+    }
+  } while (judged != VIRTQ_CHAIN_LAST);
+  return judged;
 }
 
 /** Returns the chains between two used indices, `head` the last of them. @returns whether the driver wants to be told */

@@ -5,6 +5,6 @@
 
 export { availHead, availIdx } from "./avail";
 export { chainStep, descAddrHi, descAddrLo, descFlags, descLen, descNext, walkState, walkTotal } from "./chain";
-export { consume, walk, ranAvail, ranSum, ranUsed } from "./consume";
+export { consume, ranAvail, ranSum, ranUsed, walk } from "./consume";
 export { availFlags, setAvailEvent, setUsedFlags, usedEvent } from "./notify";
 export { usedFill, usedPublish } from "./used";

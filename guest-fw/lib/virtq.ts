@@ -149,16 +149,20 @@ export class Virtqueue {
     return head;
   }
 
-  /**
-   * Offers `chains` chains of `count` buffers each, which fit; the array of the one with head h is at buffers + h * stride.
-   * All that the device reads is written first: its cache lines come over while the driver notes down the rest.
-   */
+  /** Offers `chains` chains of `count` buffers each, which fit; the array of the one with head h is at buffers + h * stride. */
+  @inline
   offer(chains: u32, buffers: usize, stride: u32, count: u32, indirect: bool): void {
+    if (this.inOrder) this.place(true, chains, buffers, stride, count, indirect);
+    else this.place(false, chains, buffers, stride, count, indirect);
+  }
+
+  /** All that the device reads is written first: its cache lines come over while the driver notes down the rest. */
+  @inline
+  private place(inOrder: bool, chains: u32, buffers: usize, stride: u32, count: u32, indirect: bool): void {
     const table = this.desc;
     const ring = this.avail + VirtqAvail.RING;
     const mask = this.size - 1;
     const entries = this.entries;
-    const recurs = this.inOrder != 0;
     const idx = this.nextIdx;
     const perChain: u32 = indirect ? 1 : count;
     let free = this.freeHead;
@@ -166,29 +170,28 @@ export class Virtqueue {
       const head = free;
       let buffer = buffers + head * stride;
       if (indirect) {
-        describe(table + head * VirtqDesc.SIZEOF, gpa(buffer), tableOf(count), recurs);
+        describe(table + head * VirtqDesc.SIZEOF, gpa(buffer), tableOf(count), inOrder);
         for (let k: u32 = 1; k < count; k++, buffer += VirtqDesc.SIZEOF) link(buffer, buffer, nextIs(k), true);
         link(buffer, buffer, 0, true);
-        free = entryAt(entries, head).next;
       } else {
         for (let k: u32 = 1; k < count; k++, buffer += VirtqDesc.SIZEOF) {
           const desc = table + free * VirtqDesc.SIZEOF;
-          free = entryAt(entries, free).next;
-          link(buffer, desc, nextIs(free), recurs);
+          free = nextOf(entries, free, mask, inOrder);
+          link(buffer, desc, nextIs(free), inOrder);
         }
-        link(buffer, table + free * VirtqDesc.SIZEOF, 0, recurs);
-        free = entryAt(entries, free).next;
+        link(buffer, table + free * VirtqDesc.SIZEOF, 0, inOrder);
       }
+      free = nextOf(entries, free, mask, inOrder);
       // 2.7.13.2: the head goes into the next avail ring entry; the device sees it at the next publish.
-      const place = ring + ((idx + i) & mask) * VirtqAvail.RING_ENTRY;
-      if (!recurs || load<u16>(place) != (head as u16)) store<u16>(place, head as u16);
+      const entry = ring + ((idx + i) & mask) * VirtqAvail.RING_ENTRY;
+      if (!inOrder || load<u16>(entry) != (head as u16)) store<u16>(entry, head as u16);
     }
     let head = this.freeHead;
     for (let i: u32 = 0; i < chains; i++) {
       const entry = entryAt(entries, head);
       entry.descriptors = perChain;
       entry.writable = writableBytes(buffers + head * stride, count);
-      for (let k: u32 = 0; k < perChain; k++) head = entryAt(entries, head).next;
+      for (let k: u32 = 0; k < perChain; k++) head = nextOf(entries, head, mask, inOrder);
     }
     this.freeHead = free;
     this.freeCount -= chains * perChain;
@@ -252,12 +255,14 @@ export class Virtqueue {
    * Takes at most `most` of the elements that the last poll saw. Returns how many; reapedHead and reapedLen are the last
    * one's. Or VIRTQ_USED_BAD_*; then that one has not been taken.
    */
+  @inline
   reapAll(most: u32): i32 {
     const pending = this.pending;
     if (pending > this.inFlight) return VIRTQ_USED_BAD_IDX;
     return this.inOrder ? this.reapInOrder(min(most, pending), pending) : this.reapEach(min(most, pending));
   }
 
+  @inline
   private reapEach(count: u32): i32 {
     const ring = this.used + VirtqUsed.RING;
     const size = this.size;
@@ -360,6 +365,12 @@ export class Virtqueue {
 @inline
 function entryAt(entries: usize, i: u32): Entry {
   return changetype<Entry>(entries + i * offsetof<Entry>());
+}
+
+/** The free descriptor after `i`: in order they are one circle for good. */
+@inline
+function nextOf(entries: usize, i: u32, mask: u32, inOrder: bool): u32 {
+  return inOrder ? (i + 1) & mask : entryAt(entries, i).next;
 }
 
 /** Why a used element is nonsense, or 0. */

@@ -52,13 +52,13 @@ export function ringCharts(cases: readonly RingCase[], axes: readonly Axis[]): s
   chart.setOption({
     animation: false,
     backgroundColor: "#fff",
-    title: axes.map((axis, i) => ({ text: `ns a request against ${axis}`, top: `${share * i}%`, textStyle: { fontSize: 14 } })),
+    title: axes.map((axis, i) => ({ text: `ns a request against ${axis}`, top: `${share * i + 1}%`, left: 10, textStyle: { fontSize: 14 } })),
     legend: axes.map((axis, i) => ({
-      top: `${share * i}%`,
-      right: 10,
+      top: `${share * i + share / 10}%`,
+      left: 10,
       data: linesOf(cases, axis).map(({ name }) => name),
     })),
-    grid: axes.map((_, i) => ({ top: `${share * i + share / 6}%`, height: `${share / 1.7}%`, left: 60, right: 30 })),
+    grid: axes.map((_, i) => ({ top: `${share * i + share / 4}%`, height: `${share / 1.9}%`, left: 60, right: 30 })),
     xAxis: axes.map((axis, i) => ({
       type: "category",
       gridIndex: i,

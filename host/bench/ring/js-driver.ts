@@ -20,6 +20,9 @@ import type { DriverSide, RunEnd } from "./sides.js";
 /** The device broke a rule; which one is of no interest here. */
 const BROKEN = -1;
 
+/** Used elements that are taken at once, at least. */
+const REAPED = 16;
+
 /** A descriptor in words of 32 bits; next lies above flags. */
 const WORDS = VirtqDesc.SIZEOF >>> 2;
 const ADDR_HIGH = (VirtqDesc.ADDR >>> 2) + 1;
@@ -122,7 +125,7 @@ class JsDriverQueue {
         waited = false;
         burst = Math.min(burst + pending, outstanding >> 1);
       }
-      const count = Math.min(pending, batch);
+      const count = Math.min(pending, Math.max(batch, REAPED));
       if (pending > this.#inFlight) return BROKEN;
       if (!(this.#inOrder ? this.#reapInOrder(count, pending) : this.#reapEach(count))) return BROKEN;
       this.#inFlight -= count;

@@ -5,7 +5,7 @@ import { caseName, type RingOptions } from "./options.js";
 import { isClean, nsPerRequest, type Pair, type Percentiles, percentiles, ratios, type Spread, spread } from "./windows.js";
 
 /** Turns of the pause for each chain of a burst: what a contender may choose from. */
-const PATIENCES = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256];
+const PATIENCES = [0, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384];
 /** Windows of the sweep: so many clean ones, or so many at all. */
 const SWEEP_CLEAN = 3;
 const SWEEP_MOST = 9;

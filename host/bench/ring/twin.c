@@ -22,7 +22,7 @@
 
 enum { F_NEXT = 1, F_WRITE = 2, F_INDIRECT = 4 };
 enum { DONE = 0, IDLE = 1, NOTIFY = 2, BROKEN = 3 };
-enum { USED_BATCH = 32, LOOKS = 1 << 16 };
+enum { USED_BATCH = 32, REAPED = 16, LOOKS = 1 << 16 };
 
 struct desc { uint64_t addr; uint32_t len; uint16_t flags, next; };
 struct avail { uint16_t flags; _Atomic uint16_t idx; uint16_t ring[]; };
@@ -165,7 +165,7 @@ static int reap_in_order(struct driver *d, uint32_t count, uint32_t pending) {
 static uint32_t pending(struct driver *d) { return (d->used_idx - d->reap_idx) & 0xffff; }
 
 static int reap(struct driver *d) {
-  uint32_t seen = pending(d), count = seen < batch ? seen : batch;
+  uint32_t seen = pending(d), most = batch < REAPED ? REAPED : batch, count = seen < most ? seen : most;
   if (seen > d->in_flight || !(in_order ? reap_in_order(d, count, seen) : reap_each(d, count))) return 0;
   d->in_flight -= count;
   d->reap_idx = (d->reap_idx + count) & 0xffff;
@@ -291,6 +291,8 @@ static int consume(struct device *v, uint32_t most, uint32_t looks, uint32_t pat
     uint32_t count = (seen - next_avail) & 0xffff, i = 0;
     if (count > most - v->taken) count = most - v->taken;
     if (count > USED_BATCH - waiting) count = USED_BATCH - waiting;
+    for (uint32_t k = 0; k < count; k++)
+      __builtin_prefetch(&v->desc[v->avail->ring[(next_avail + k) & (size - 1)] & (size - 1)]);
     for (; i < count; i++) {
       head = v->avail->ring[(next_avail + i) & (size - 1)];
       if (!take(v, head)) { ended = BROKEN; break; }
