@@ -53,7 +53,9 @@ export function addBench(program: Command, context: Context): void {
     new Option("--ring <n,...>", "entries of a queue").argParser(listOf(parseRing)).default([256], "256"),
     new Option("--batch <n,...>", "chains offered by one store of avail.idx").argParser(listOf(parseCount)),
     new Option("--outstanding <n>", "chains of a queue in flight at most").argParser(parseCount),
-    new Option("--features <name,...>", `of ${FEATURES.join(", ")}`).argParser(listOf(parseFeature)).default([], "none"),
+    new Option("--features <name,...>", `of ${FEATURES.join(", ")}`)
+      .argParser(listOf(parseFeature))
+      .default([], "none"),
     new Option("--chain <n>", "buffers of a request").argParser(parseCount).default(1),
     new Option("--payload <bytes,...>", "bytes that the driver copies in and the device out")
       .argParser(listOf(parseBytes))
@@ -146,7 +148,8 @@ async function benchRing(options: RingBenchOptions, { output }: Context): Promis
   const { ringReport } = await import("../report/ring-report.js");
   const { axesOf, ringCharts } = await import("../report/ring-chart.js");
   const axes = axesOf(chosen.map((options) => ({ options })));
-  if (options.svg && axes.length === 0) throw new UserError("--svg needs several values of --batch, --payload or --ring");
+  if (options.svg && axes.length === 0)
+    throw new UserError("--svg needs several values of --batch, --payload or --ring");
   const cases: RingCase[] = [];
   for (const one of chosen) {
     const measured = await runCase(nodePlatform, one, options.against, options);
@@ -204,7 +207,8 @@ function parseFeature(text: string): Feature {
 
 function parseBytes(text: string): number {
   const bytes = Number(text);
-  if (!/^\d+$/.test(text) || bytes > 1 << 30) throw new InvalidArgumentError("A number of bytes up to 1 GiB is wanted.");
+  if (!/^\d+$/.test(text) || bytes > 1 << 30)
+    throw new InvalidArgumentError("A number of bytes up to 1 GiB is wanted.");
   return bytes;
 }
 

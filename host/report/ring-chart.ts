@@ -52,7 +52,12 @@ export function ringCharts(cases: readonly RingCase[], axes: readonly Axis[]): s
   chart.setOption({
     animation: false,
     backgroundColor: "#fff",
-    title: axes.map((axis, i) => ({ text: `ns a request against ${axis}`, top: `${share * i + 1}%`, left: 10, textStyle: { fontSize: 14 } })),
+    title: axes.map((axis, i) => ({
+      text: `ns a request against ${axis}`,
+      top: `${share * i + 1}%`,
+      left: 10,
+      textStyle: { fontSize: 14 },
+    })),
     legend: axes.map((axis, i) => ({
       top: `${share * i + share / 10}%`,
       left: 10,
@@ -69,7 +74,13 @@ export function ringCharts(cases: readonly RingCase[], axes: readonly Axis[]): s
     })),
     yAxis: axes.map((_, i) => ({ type: "value", gridIndex: i, name: "ns", min: 0 })),
     series: axes.flatMap((axis, i) =>
-      linesOf(cases, axis).map(({ name, points }) => ({ type: "line", name, data: points, xAxisIndex: i, yAxisIndex: i })),
+      linesOf(cases, axis).map(({ name, points }) => ({
+        type: "line",
+        name,
+        data: points,
+        xAxisIndex: i,
+        yAxisIndex: i,
+      })),
     ),
   });
   const svg = chart.renderToSVGString();

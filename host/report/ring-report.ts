@@ -25,7 +25,10 @@ export function ringReport(measured: RingCase): string {
   return `${name}\n${labelled(facts, "  ")}`;
 }
 
-function comparison({ name, ratio, pairs, nsPerRequest, sweep, roundTripNs }: Against, ours: Percentiles | null): Fact[] {
+function comparison(
+  { name, ratio, pairs, nsPerRequest, sweep, roundTripNs }: Against,
+  ours: Percentiles | null,
+): Fact[] {
   const facts: Fact[] = [
     [`against ${name}`, ratio ? `${times(ratio)} as fast, ${pairs} clean pairs` : `${NOT_NOW}; ${pairs} clean pairs`],
   ];
@@ -86,6 +89,8 @@ function count(each: number): string {
 /** What each back-off gave, the best one marked. */
 function swept(sweep: readonly Swept[]): string {
   const best = Math.min(...sweep.map(({ ns }) => ns ?? Number.POSITIVE_INFINITY));
-  const each = sweep.map(({ patience, ns }) => `${patience}: ${ns === null ? "–" : figure(ns)}${ns === best ? "*" : ""}`);
+  const each = sweep.map(
+    ({ patience, ns }) => `${patience}: ${ns === null ? "–" : figure(ns)}${ns === best ? "*" : ""}`,
+  );
   return `${each.join("  ")}  (turns a chain: ns a request)`;
 }

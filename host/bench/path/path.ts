@@ -30,7 +30,11 @@ const SCENARIO: Scenario = {
 export const PATH_CASES = [
   { name: "GETATTR", bytes: 0, args: (requests: number) => ["getattr", String(requests), FILE] },
   { name: "READ 4 KiB", bytes: 4096, args: (requests: number) => ["read", String(requests), "4096", FILE] },
-  { name: "READ 1 MiB", bytes: FILE_BYTES, args: (requests: number) => ["read", String(requests), String(FILE_BYTES), FILE] },
+  {
+    name: "READ 1 MiB",
+    bytes: FILE_BYTES,
+    args: (requests: number) => ["read", String(requests), String(FILE_BYTES), FILE],
+  },
 ] as const;
 
 export interface PathCase {

@@ -34,10 +34,11 @@ export function stagesOf(events: readonly TraceEvent[]): Stage[] {
   const is = ({ actor, name }: TraceEvent, step: Step): boolean => actor === step.actor && name === step.op;
   const steps = events.filter((event) => event.kind === "op" && STAGES.some((step) => is(event, step)));
   const spent = STAGES.map((): number[] => []);
-  steps.forEach((event, i) => {
+  for (const [i, event] of steps.entries()) {
+    if (!is(event, first!)) continue;
     const passed = steps.slice(i, i + STAGES.length + 1);
-    const whole = [first!, ...rest, first!].every((step, k) => passed[k] && is(passed[k], step));
-    if (whole && is(event, first!)) STAGES.forEach((_, k) => spent[k]!.push(passed[k + 1]!.at - passed[k]!.at));
-  });
+    if (![first!, ...rest, first!].every((step, k) => passed[k] && is(passed[k], step))) continue;
+    for (const [k, times] of spent.entries()) times.push(passed[k + 1]!.at - passed[k]!.at);
+  }
   return STAGES.flatMap(({ stage }, k) => (spent[k]!.length > 0 ? [{ stage, micros: median(spent[k]!) }] : []));
 }

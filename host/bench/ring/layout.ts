@@ -1,11 +1,6 @@
 // Where the queues of a benchmark lie in guest RAM: rings, what the driver keeps of them, buffers.
 
-import {
-  VirtqDesc,
-  virtqAvailBytes,
-  virtqDescBytes,
-  virtqUsedBytes,
-} from "../../../device/spec/virtq.js";
+import { VirtqDesc, virtqAvailBytes, virtqDescBytes, virtqUsedBytes } from "../../../device/spec/virtq.js";
 import type { RingAreas } from "../../../device/virtqueue.js";
 import { GuestMemory, MIN_BYTES, WASM_PAGE } from "../../../vm/memory.js";
 import { RAM_BASE, RAM_HIGH_START } from "../../../vm/spec/board.js";
@@ -75,7 +70,10 @@ export function layOut(options: RingOptions, bytes: DriverBytes): Layout {
       view.setBigUint64(buffer + VirtqDesc.ADDR, BigInt(gpa), true);
       view.setUint32(buffer + VirtqDesc.LEN, bufferBytes, true);
     }
-    new Uint8Array(memory.buffer, queue.source, payload).forEach((_, i, source) => (source[i] = patternByte(i)));
+    new Uint8Array(memory.buffer).set(
+      Uint8Array.from({ length: payload }, (_, i) => patternByte(i)),
+      queue.source,
+    );
   }
   return { queues, memory };
 }

@@ -2,7 +2,16 @@
 
 import type { Contender, Window } from "./contender.js";
 import { caseName, type RingOptions } from "./options.js";
-import { isClean, nsPerRequest, type Pair, type Percentiles, percentiles, ratios, type Spread, spread } from "./windows.js";
+import {
+  isClean,
+  nsPerRequest,
+  type Pair,
+  type Percentiles,
+  percentiles,
+  ratios,
+  type Spread,
+  spread,
+} from "./windows.js";
 
 /** Turns of the pause for each chain of a burst: what a contender may choose from. */
 const PATIENCES = [0, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384];
@@ -88,7 +97,8 @@ export async function measureCase(
   const clean = windows.filter(isClean);
   const ns = spread(clean.map(nsPerRequest)) ?? null;
   const each = (count: (window: Window) => number): number | null =>
-    ns && clean.reduce((sum, window) => sum + count(window), 0) / clean.reduce((sum, { requests }) => sum + requests, 0);
+    ns &&
+    clean.reduce((sum, window) => sum + count(window), 0) / clean.reduce((sum, { requests }) => sum + requests, 0);
   return {
     name: caseName(options),
     options,

@@ -42,7 +42,17 @@ export class NativeContender implements Contender {
     const { ring, batch, outstanding, chain, payload, queues, features } = options;
     const flag = (feature: (typeof features)[number]): number => Number(features.includes(feature));
     const cores = twoCores() ?? [-1, -1];
-    const numbers = [ring, batch, outstanding, chain, payload, queues, flag("event_idx"), flag("indirect"), flag("in_order")];
+    const numbers = [
+      ring,
+      batch,
+      outstanding,
+      chain,
+      payload,
+      queues,
+      flag("event_idx"),
+      flag("indirect"),
+      flag("in_order"),
+    ];
     return new NativeContender(spawn(program, [...numbers, ...cores].map(String)), directory, queues);
   }
 

@@ -46,7 +46,8 @@ export function refusedOptions(options: RingOptions): string | undefined {
   if (chain > ring) return `a chain of ${chain} buffers is longer than the queue (virtio 1.4, 2.7.5.3.1)`;
   if (outstanding > fits) return `${outstanding} chains of ${chain} do not fit into a ring of ${ring}: at most ${fits}`;
   if (batch > outstanding) return `a batch of ${batch} is more than the ${outstanding} that may be in flight`;
-  if (payload > 0 && payload % chain !== 0) return `a payload of ${payload} bytes does not divide into ${chain} buffers`;
+  if (payload > 0 && payload % chain !== 0)
+    return `a payload of ${payload} bytes does not divide into ${chain} buffers`;
   return undefined;
 }
 

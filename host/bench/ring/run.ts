@@ -28,7 +28,9 @@ export async function runCase(
       const native = against && (await opened(NativeContender.start(options)));
       return await measureCase(options, ours, undefined, measuring, native && (() => native.futex(FUTEX_ROUNDS)));
     }
-    const other = against && (await opened<Contender>(against === "native" ? NativeContender.start(options) : WorkersContender.js(options)));
+    const other =
+      against &&
+      (await opened<Contender>(against === "native" ? NativeContender.start(options) : WorkersContender.js(options)));
     return await measureCase(options, ours, other, measuring);
   } finally {
     await Promise.all(open.map((contender) => contender.close()));

@@ -61,7 +61,8 @@ abstract class Thread {
     if (end === VIRTQ_RUN_NOTIFY) {
       this.notified++;
       this.sleeping?.bell.ring();
-    } else if (end !== VIRTQ_RUN_DONE && end !== VIRTQ_RUN_IDLE) throw new Error(`a rule of the ring was broken: ${end}`);
+    } else if (end !== VIRTQ_RUN_DONE && end !== VIRTQ_RUN_IDLE)
+      throw new Error(`a rule of the ring was broken: ${end}`);
     return end === VIRTQ_RUN_IDLE;
   }
 

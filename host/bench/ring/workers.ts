@@ -95,7 +95,8 @@ export class WorkersContender implements Contender {
     this.#requests += requests;
     if (payload < WORD) return;
     const intact = this.layout.queues.every((queue) => holdsPattern(this.layout.memory, queue.sink, payload));
-    if (BigInt(sum) !== BigInt.asUintN(32, numbers) || !intact) throw new LabError(`${this.name}: a request was damaged`);
+    if (BigInt(sum) !== BigInt.asUintN(32, numbers) || !intact)
+      throw new LabError(`${this.name}: a request was damaged`);
   }
 }
 
