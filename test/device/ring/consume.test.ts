@@ -4,7 +4,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import * as virtq from "../../../device/spec/virtq.js";
-import { Chain, type RingExports, Virtqueue } from "../../../device/virtqueue.js";
+import { type Chain, type RingExports, Virtqueue } from "../../../device/virtqueue.js";
 import { RegionTable } from "../../../vm/regions.js";
 import { RAM_BASE } from "../../../vm/spec/board.js";
 import { desc, RawQueue, TABLES } from "../../driver/raw-queue.js";
@@ -133,7 +133,9 @@ describe("hostile chains", () => {
       fc.property(queue, ({ size, table, tables, head, indirect, inOrder }) => {
         const raw = new RawQueue(size, { indirectDesc: indirect }).table(table).avail([head]);
         const device = new Device(raw);
-        tables.forEach((descs, which) => raw.indirectTable(which, descs));
+        tables.forEach((descs, which) => {
+          raw.indirectTable(which, descs);
+        });
         const stepped = device.stepped(indirect);
         const end = device.run({ indirect, inOrder });
         const key = typeof stepped === "number" ? stepped : "taken";
