@@ -128,7 +128,7 @@ export function consume(
       const next = availHead(avail, size, nextAvail + i);
       const first = desc + (next as usize) * VirtqDesc.SIZEOF;
       const rest = next < size ? load<u64>(first, VirtqDesc.LEN) : CHAINED;
-      // Most chains are one buffer, which needs no walk.
+      // Most chains are one buffer, which needs no walk. VIRTQ_CHAIN_LAST is VIRTQ_RUN_DONE: a sound chain ends nothing.
       if (rest & CHAINED) {
         ended = walk(desc, size, next, features, gpa, bytes, offset, sink, room);
         if (ended != VIRTQ_CHAIN_LAST) break;
@@ -187,7 +187,11 @@ function offsetOf(addr: u64, len: u32, gpa: u64, bytes: u64, offset: usize): usi
   return at < bytes && len as u64 <= bytes - at ? offset + (at as usize) : ELSEWHERE;
 }
 
-/** Walks the chain at `head` and copies it out. @returns VIRTQ_CHAIN_LAST when all of it is sound, or why it is not taken */
+/**
+ * Walks the chain at `head` and copies it out. Exported so that the optimiser leaves it a function of its own: inlined, its
+ * locals would cost `consume` a fourth of its speed.
+ * @returns VIRTQ_CHAIN_LAST when all of it is sound, or why it is not taken
+ */
 export function walk(
   desc: usize,
   size: u32,

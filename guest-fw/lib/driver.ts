@@ -56,7 +56,6 @@ export function enableCalls(queue: usize): void {
   changetype<Virtqueue>(queue).enableCalls();
 }
 
-/** Bytes of a stream's struct, before its places. */
 export { streamBytes } from "./stream";
 export function streamInit(
   stream: usize,

@@ -4,7 +4,14 @@
 // The buffers belong to the head that a request gets; its descriptors are written anew each time, as a driver of real
 // requests has to.
 
-import { VIRTQ_NOTIFY_NEVER, VIRTQ_RUN_DONE, VIRTQ_RUN_IDLE, VIRTQ_RUN_NOTIFY, VirtqAvail, VirtqDesc, VirtqUsed } from "../../device/spec/virtq";
+import {
+  VIRTQ_NOTIFY_NEVER,
+  VIRTQ_RUN_DONE,
+  VIRTQ_RUN_IDLE,
+  VIRTQ_RUN_NOTIFY,
+  VirtqAvail,
+  VirtqDesc,
+} from "../../device/spec/virtq";
 import { RAM_BASE } from "../../vm/spec/board";
 import { copy } from "../../vm/wasm/copy";
 import { pause } from "../../vm/wasm/pause";
@@ -62,7 +69,8 @@ export class Stream {
   /**
    * Submits and reaps until `target` requests have come back.
    * @param looks how often used.idx is looked at in vain before the run ends
-   * @param patience turns of the pause between two looks, for each chain that came back in the burst before it
+   * @param patience turns of the pause before a second look, for each chain that is missing to a burst: see `consume` of
+   *   device/ring/consume.ts
    * @returns VIRTQ_RUN_*, or VIRTQ_USED_BAD_* for a device that wrote nonsense
    */
   run(target: u32, looks: u32, patience: u32): i32 {

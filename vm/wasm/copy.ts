@@ -1,4 +1,5 @@
-// Copies within guest RAM, for wasm code on both sides of a ring. memory.copy is a call out of the code; up to some size a few vector moves are cheaper.
+// Copies within guest RAM, for wasm code on both sides of a ring. memory.copy is a call out of the code; up to some size
+// a few vector moves are cheaper.
 
 const INLINE: u32 = 256;
 
