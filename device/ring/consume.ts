@@ -42,9 +42,6 @@ const MAX_TOTAL: u64 = 4294967296; // 2.7.5.2
 /** Bytes of the word that is added up. */
 const SUMMED: u32 = 4;
 
-/** No place in the run's region: no offset, since buffers are not empty. */
-const ELSEWHERE: usize = usize.MAX_VALUE;
-
 /** What follows a descriptor's address, of one with which a chain is not at its end. */
 const CHAINED: u64 = ((VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT) as u64) << 32;
 
@@ -83,6 +80,7 @@ export function consume(
   patience: u32,
 ): u32 {
   const gpa = ((regionHi as u64) << 32) | (regionLo as u64);
+  const region = bytes as u64;
   let seen = nextAvail; // avail.idx as last loaded
   let published = nextUsed;
   let head: u32 = 0;
@@ -130,19 +128,19 @@ export function consume(
       const rest = next < size ? load<u64>(first, VirtqDesc.LEN) : CHAINED;
       // Most chains are one buffer, which needs no walk. VIRTQ_CHAIN_LAST is VIRTQ_RUN_DONE: a sound chain ends nothing.
       if (rest & CHAINED) {
-        ended = walk(desc, size, next, features, gpa, bytes, offset, sink, room);
+        ended = walk(desc, size, next, features, gpa, region, offset, sink, room);
         if (ended != VIRTQ_CHAIN_LAST) break;
       } else {
         const len = rest as u32;
         const flags: u32 = (rest >> 32) as u16;
-        const at = offsetOf(load<u64>(first, VirtqDesc.ADDR), len, gpa, bytes, offset);
+        const at = load<u64>(first, VirtqDesc.ADDR) - gpa;
         ended = judgeBuffer(len, flags, size, 0, false);
         if (ended != VIRTQ_CHAIN_LAST) break;
-        if (at == ELSEWHERE) {
+        if (!holds(region, at, len)) {
           ended = VIRTQ_RUN_ELSEWHERE;
           break;
         }
-        if (room > 0 && !(flags & VIRTQ_DESC_F_WRITE)) copy(sink, at, min(len, room));
+        if (room > 0 && !(flags & VIRTQ_DESC_F_WRITE)) copy(sink, offset + (at as usize), min(len, room));
       }
       if (room >= SUMMED) sum += load<u32>(sink);
       head = next;
@@ -180,11 +178,10 @@ function prefetch(desc: usize, avail: usize, size: u32, from: u32, count: u32): 
   }
 }
 
-/** The offset of the `len` bytes at gpa `addr`, if all of them lie in the region. */
+/** Whether all of the `len` bytes at `at` lie in a region of `bytes`; an address before it has wrapped, and is far behind. */
 @inline
-function offsetOf(addr: u64, len: u32, gpa: u64, bytes: u64, offset: usize): usize {
-  const at = addr - gpa;
-  return at < bytes && len as u64 <= bytes - at ? offset + (at as usize) : ELSEWHERE;
+function holds(bytes: u64, at: u64, len: u32): bool {
+  return at < bytes && (len as u64) <= bytes - at;
 }
 
 /**
@@ -217,11 +214,12 @@ export function walk(
     const rest = load<u64>(descriptor, VirtqDesc.LEN);
     const len = rest as u32;
     const flags: u32 = (rest >> 32) as u16;
-    const at = offsetOf(addr, len, gpa, bytes, offset);
+    const at = addr - gpa;
+    const place = offset + (at as usize);
     if (flags & VIRTQ_DESC_F_INDIRECT) {
       judged = judgeIndirect(len, flags, size, state);
       if (judged != VIRTQ_CHAIN_INDIRECT) return judged;
-      table = at;
+      table = place;
       entries = len / VirtqDesc.SIZEOF;
       index = 0;
       state |= VIRTQ_WALK_IN_TABLE;
@@ -232,10 +230,10 @@ export function walk(
       index = (rest >> 48) as u32;
       state = afterBuffer(flags, state);
     }
-    if (at == ELSEWHERE) return VIRTQ_RUN_ELSEWHERE;
+    if (!holds(bytes, at, len)) return VIRTQ_RUN_ELSEWHERE;
     if (filled < room && !(flags & (VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_INDIRECT))) {
       const part = min(len, room - filled);
-      copy(sink + filled, at, part);
+      copy(sink + filled, place, part);
       filled += part;
     }
   } while (judged != VIRTQ_CHAIN_LAST);

@@ -113,7 +113,7 @@ export class Stream {
         waited = false;
         burst = min(burst + pending, outstanding >> 1);
       }
-      const reaped = queue.reapAll(max(batch, REAPED));
+      const reaped = queue.reapMany(max(batch, REAPED));
       if (reaped < 0) {
         ended = reaped;
         break;

@@ -32,8 +32,9 @@ export const VIRTQ_USED_BAD_IDX: i32 = -2; // used.idx ahead of what is in fligh
 export const VIRTQ_USED_BAD_ID: i32 = -3; // no chain in flight has this head
 export const VIRTQ_USED_BAD_LEN: i32 = -4; // more bytes than the chain's writable buffers hold
 
-/** Of what follows a descriptor's address, the part that a buffer given to `add` has a say in. */
-const LEN_AND_WRITE: u64 = 0xffffffff | ((VIRTQ_DESC_F_WRITE as u64) << 32);
+/** Of what follows a descriptor's address: len, and the one flag that a buffer given to `add` has a say in. */
+const LEN: u64 = 0xffffffff;
+const WRITE: u64 = (VIRTQ_DESC_F_WRITE as u64) << 32;
 
 /** What the driver privately knows of one descriptor; all but `next` is kept for a chain's head only. */
 @unmanaged
@@ -79,10 +80,12 @@ export class Virtqueue {
   eventIdx: u32;
   inOrder: u32;
   /**
-   * Free list, last in, first out: while one request is in flight at a time, its head is the same each time. In order it
-   * is one circle for good: freeCount descriptors from freeHead on are free, the others in flight, oldest first.
+   * Free list. `reap` puts a chain in front: while one request is in flight at a time, its head is the same each time.
+   * `reapMany` puts chains behind: descriptors that are used one after the other stay side by side in their cache lines. In
+   * order it is one circle for good: freeCount descriptors from freeHead on are free, the others in flight, oldest first.
    */
   freeHead: u32;
+  freeTail: u32;
   freeCount: u32;
   inFlight: u32;
   /** avail.idx as it will be when all added chains are published, as it is, and as it was at the last kick decision. */
@@ -114,6 +117,7 @@ export class Virtqueue {
     this.eventIdx = eventIdx;
     this.inOrder = inOrder;
     this.freeCount = size;
+    this.freeTail = size - 1;
     // 2.7.5 with IN_ORDER: "driver MUST set next to 0 for the last descriptor in the table (where x = queue_size - 1) and
     // to x + 1 for the rest of the descriptors."
     for (let i: u32 = 0; i < size; i++) this.entry(i).next = (i + 1) & (size - 1);
@@ -156,7 +160,10 @@ export class Virtqueue {
     else this.place(false, chains, buffers, stride, count, indirect);
   }
 
-  /** All that the device reads is written first: its cache lines come over while the driver notes down the rest. */
+  /**
+   * All that the device reads is written first: its cache lines come over while the driver notes down the rest. A loop costs
+   * its entry even where it goes round no time, so a chain of one buffer, which most are, is spared them.
+   */
   @inline
   private place(inOrder: bool, chains: u32, buffers: usize, stride: u32, count: u32, indirect: bool): void {
     const table = this.desc;
@@ -174,10 +181,12 @@ export class Virtqueue {
         for (let k: u32 = 1; k < count; k++, buffer += VirtqDesc.SIZEOF) link(buffer, buffer, nextIs(k), true);
         link(buffer, buffer, 0, true);
       } else {
-        for (let k: u32 = 1; k < count; k++, buffer += VirtqDesc.SIZEOF) {
-          const desc = table + free * VirtqDesc.SIZEOF;
-          free = nextOf(entries, free, mask, inOrder);
-          link(buffer, desc, nextIs(free), inOrder);
+        if (count > 1) {
+          for (let k: u32 = 1; k < count; k++, buffer += VirtqDesc.SIZEOF) {
+            const desc = table + free * VirtqDesc.SIZEOF;
+            free = nextOf(entries, free, mask, inOrder);
+            link(buffer, desc, nextIs(free), inOrder);
+          }
         }
         link(buffer, table + free * VirtqDesc.SIZEOF, 0, inOrder);
       }
@@ -191,7 +200,8 @@ export class Virtqueue {
       const entry = entryAt(entries, head);
       entry.descriptors = perChain;
       entry.writable = writableBytes(buffers + head * stride, count);
-      for (let k: u32 = 0; k < perChain; k++) head = nextOf(entries, head, mask, inOrder);
+      head = nextOf(entries, head, mask, inOrder);
+      if (perChain > 1) for (let k: u32 = 1; k < perChain; k++) head = nextOf(entries, head, mask, inOrder);
     }
     this.freeHead = free;
     this.freeCount -= chains * perChain;
@@ -247,7 +257,7 @@ export class Virtqueue {
    * length in reapedLen, or VIRTQ_NONE, or VIRTQ_USED_BAD_*; then nothing has been taken.
    */
   reap(): i32 {
-    const reaped = this.reapAll(1);
+    const reaped = this.reapUpTo(1, true);
     return reaped == 1 ? this.reapedHead : reaped == 0 ? VIRTQ_NONE : reaped;
   }
 
@@ -256,43 +266,60 @@ export class Virtqueue {
    * one's. Or VIRTQ_USED_BAD_*; then that one has not been taken.
    */
   @inline
-  reapAll(most: u32): i32 {
-    const pending = this.pending;
-    if (pending > this.inFlight) return VIRTQ_USED_BAD_IDX;
-    return this.inOrder ? this.reapInOrder(min(most, pending), pending) : this.reapEach(min(most, pending));
+  reapMany(most: u32): i32 {
+    return this.reapUpTo(most, false);
   }
 
   @inline
-  private reapEach(count: u32): i32 {
+  private reapUpTo(most: u32, inFront: bool): i32 {
+    const pending = this.pending;
+    if (pending > this.inFlight) return VIRTQ_USED_BAD_IDX;
+    const count = min(most, pending);
+    return this.inOrder ? this.reapInOrder(count, pending) : this.reapEach(count, inFront);
+  }
+
+  @inline
+  private reapEach(count: u32, inFront: bool): i32 {
     const ring = this.used + VirtqUsed.RING;
     const size = this.size;
     const entries = this.entries;
     const from = this.reapIdx;
+    const none = this.freeCount == 0;
+    const before = this.freeTail;
     let free = this.freeHead;
+    let tail = before;
     let freed: u32 = 0;
+    let head: u32 = 0;
     let len: u32 = 0;
     let bad: i32 = 0;
     let reaped: u32 = 0;
     for (; reaped < count; reaped++) {
       const element = ring + ((from + reaped) & (size - 1)) * VirtqUsedElem.SIZEOF;
-      const head = load<u32>(element, VirtqUsedElem.ID);
+      head = load<u32>(element, VirtqUsedElem.ID);
       len = load<u32>(element, VirtqUsedElem.LEN);
       bad = judge(entries, size, head, len);
       if (bad) break;
-      // The chain goes in front of the free list, in its own order.
       const entry = entryAt(entries, head);
       const descriptors = entry.descriptors;
       entry.descriptors = 0;
       freed += descriptors;
       let last = head;
-      for (let i: u32 = 1; i < descriptors; i++) last = entryAt(entries, last).next;
-      entryAt(entries, last).next = free;
-      free = head;
+      if (descriptors > 1) for (let i: u32 = 1; i < descriptors; i++) last = entryAt(entries, last).next;
+      if (inFront) {
+        entryAt(entries, last).next = free;
+        free = head;
+        if (none) tail = last;
+      } else {
+        entryAt(entries, tail).next = head;
+        tail = last;
+      }
     }
-    this.reapedLen = len;
-    this.freeHead = free;
+    // Behind the tail of a list that was empty stands what is its head now.
+    this.freeHead = none && !inFront ? entryAt(entries, before).next : free;
+    this.freeTail = tail;
     this.freeCount += freed;
-    return this.reaped(reaped, free, bad);
+    this.reapedLen = len;
+    return this.reaped(reaped, head, bad);
   }
 
   /** 2.7.9: an element's id is that of "the last buffer in the batch", which ends where used.idx does or before. */
@@ -389,7 +416,7 @@ function nextIs(next: u32): u32 {
 /** Writes the buffer at `buffer` as the descriptor at `desc` (they may be one), with these flags and next besides. */
 @inline
 function link(buffer: usize, desc: usize, chained: u32, recurs: bool): void {
-  const rest = (load<u64>(buffer, VirtqDesc.LEN) & LEN_AND_WRITE) | ((chained as u64) << 32);
+  const rest = (load<u64>(buffer, VirtqDesc.LEN) & (LEN | WRITE)) | ((chained as u64) << 32);
   describe(desc, load<u64>(buffer, VirtqDesc.ADDR), rest, recurs);
 }
 
@@ -413,10 +440,13 @@ function describe(desc: usize, addr: u64, rest: u64, recurs: bool): void {
 /** Of an array of buffers. */
 @inline
 function writableBytes(buffers: usize, count: u32): u64 {
-  let bytes: u64 = 0;
-  for (let i: u32 = 0; i < count; i++) {
-    const buffer = buffers + i * VirtqDesc.SIZEOF;
-    if (load<u16>(buffer, VirtqDesc.FLAGS) & VIRTQ_DESC_F_WRITE) bytes += load<u32>(buffer, VirtqDesc.LEN);
-  }
+  let bytes = writableIn(buffers);
+  if (count > 1) for (let i: u32 = 1; i < count; i++) bytes += writableIn(buffers + i * VirtqDesc.SIZEOF);
   return bytes;
+}
+
+@inline
+function writableIn(buffer: usize): u64 {
+  const rest = load<u64>(buffer, VirtqDesc.LEN);
+  return rest & WRITE ? rest & LEN : 0;
 }

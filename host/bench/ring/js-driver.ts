@@ -50,6 +50,7 @@ class JsDriverQueue {
   returned = 0;
   #submitted = 0;
   #freeHead = 0;
+  #freeTail: number;
   #freeCount: number;
   #inFlight = 0;
   #nextIdx = 0;
@@ -77,6 +78,7 @@ class JsDriverQueue {
   ) {
     const { ring, features } = options;
     this.#size = this.#freeCount = ring;
+    this.#freeTail = ring - 1;
     this.#ring = new JsRing(queue);
     this.#next = Int32Array.from({ length: ring }, (_, i) => (i + 1) & (ring - 1));
     this.#descriptors = new Int32Array(ring);
@@ -219,7 +221,8 @@ class JsDriverQueue {
     const next = this.#next;
     const descriptors = this.#descriptors;
     const size = this.#size;
-    let free = this.#freeHead;
+    const none = this.#freeCount === 0;
+    let tail = this.#freeTail;
     let freed = 0;
     for (let i = 0; i < count; i++) {
       const element = usedRing + ((this.#reapIdx + i) & (size - 1)) * 2;
@@ -227,12 +230,14 @@ class JsDriverQueue {
       if (head >= size || descriptors[head] === 0 || u32[element + 1]! > this.#writable[head]!) return false;
       let last = head;
       for (let k = 1; k < descriptors[head]!; k++) last = next[last]!;
-      next[last] = free;
-      free = head;
+      // Behind the free list: descriptors that are used one after the other stay side by side.
+      if (none && i === 0) this.#freeHead = head;
+      next[tail] = head;
+      tail = last;
       freed += descriptors[head]!;
       descriptors[head] = 0;
     }
-    this.#freeHead = free;
+    this.#freeTail = tail;
     this.#freeCount += freed;
     return true;
   }

@@ -33,7 +33,7 @@ struct entry { uint32_t next, descriptors; uint64_t writable; };
 // What the driver keeps of a queue, and of the requests that it streams through it.
 struct driver {
   struct desc *desc; struct avail *avail; struct used *used;
-  uint32_t free_head, free_count, in_flight, next_idx, avail_idx, kicked_idx, used_idx, reap_idx;
+  uint32_t free_head, free_tail, free_count, in_flight, next_idx, avail_idx, kicked_idx, used_idx, reap_idx;
   uint32_t in_batch, reaped_len;
   struct elem batch;
   struct entry *entries;
@@ -132,8 +132,10 @@ static int reap_each(struct driver *d, uint32_t count) {
     if (entry->descriptors == 0 || element.len > entry->writable) return 0;
     uint32_t last = element.id;
     for (uint32_t k = 1; k < entry->descriptors; k++) last = d->entries[last].next;
-    d->entries[last].next = d->free_head;
-    d->free_head = element.id;
+    // Behind the free list: descriptors that are used one after the other stay side by side.
+    if (d->free_count == 0) d->free_head = element.id;
+    d->entries[d->free_tail].next = element.id;
+    d->free_tail = last;
     d->free_count += entry->descriptors;
     entry->descriptors = 0;
     d->reaped_len = element.len;
@@ -460,6 +462,7 @@ static void lay_out(void) {
     d->entries = zeroed(size * sizeof(struct entry));
     d->source = zeroed(payload + 1);
     d->free_count = size;
+    d->free_tail = size - 1;
     d->requests = (struct desc *)(ram + per_queue * q);
     for (uint32_t i = 0; i < size; i++) d->entries[i].next = (i + 1) & (size - 1);
     for (size_t i = 0; i < requests; i++)
