@@ -1,6 +1,7 @@
 // What the commands run scenarios with. Commands get it handed in; each engine is loaded when it is first used, so that
 // `--help` and a usage error cost no wasm.
 
+import type { ExploreOptions } from "./explore/explore.js";
 import type {
   BootsLimits,
   BootsProgress,
@@ -44,11 +45,8 @@ export interface Engines {
     onTrace?: (recording: Recording) => void,
   ): Promise<number>;
 
-  /** All interleavings of a first boot, under the scheduler. */
-  explore(
-    scenario: Scenario,
-    options: { maxExecutions?: number; onProgress?: (states: number) => void },
-  ): Promise<ExploreResult>;
+  /** Interleavings of one script, under the scheduler: all of them, or those that a policy tries. */
+  explore(scenario: Scenario, options: ExploreOptions): Promise<ExploreResult>;
 
   /** One schedule, by its string, `times` times. Throws UserError for a malformed one. */
   replay(schedule: string, options: { threads: boolean; times: number }): Promise<ReplayResult[]>;

@@ -1,10 +1,18 @@
 // How the command line's values are read. Each parser throws commander's own error, which becomes one line and exit 2.
 
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { POLICY_ABOUT, POLICY_NAMES } from "./explore/policies/names.js";
 import { SCRIPT } from "./scenario/catalog/index.js";
 import { DELAY_POINTS } from "./scenario/delays.js";
 import { BACK_ENDS, FRONT_ENDS, GUESTS } from "./scenario/occupants.js";
-import { type Delay, FRONT_END_DEFAULTS, type FrontEndOptions, SCRIPTS, type Scenario } from "./scenario/scenario.js";
+import {
+  type Delay,
+  ENABLE_AT,
+  FRONT_END_DEFAULTS,
+  type FrontEndOptions,
+  SCRIPTS,
+  type Scenario,
+} from "./scenario/scenario.js";
 
 export type Seats = Pick<Scenario, "guest" | "frontEnd" | "backEnd">;
 
@@ -33,7 +41,7 @@ export function frontEndOptions(): Option[] {
   const { enableAt, memory, kickCount, inOrder } = FRONT_END_DEFAULTS;
   return [
     new Option("--enable-at <write>", "the register write in which the ring messages leave")
-      .choices(["driver-ok", "queue-enable"])
+      .choices(ENABLE_AT)
       .default(enableAt),
     new Option("--memory <messages>", "guest RAM by ADD_MEM_REG, once, or by SET_MEM_TABLE at every start")
       .choices(["slots", "table"])
@@ -65,6 +73,22 @@ export function scriptOption(): Option {
 export function scriptsHelp(): string {
   const width = Math.max(...SCRIPTS.map((name) => name.length));
   return SCRIPTS.map((name) => `  ${name.padEnd(width)}  ${SCRIPT[name].about}`).join("\n");
+}
+
+export function policyOption(): Option {
+  return new Option("--policy <policy>", "which interleavings are tried").choices(POLICY_NAMES).default("visited");
+}
+
+/** For the help: each policy, a line each. */
+export function policiesHelp(): string {
+  return POLICY_NAMES.map((name) => {
+    const { about, maxSchedules } = POLICY_ABOUT[name];
+    return `  ${name.padEnd(8)}  ${String(maxSchedules).padStart(7)}  ${about}`;
+  }).join("\n");
+}
+
+export function seedOption(): Option {
+  return new Option("--seed <n>", "of the policies that draw").argParser(parseCount).default(1);
 }
 
 export function delayOption(): Option {

@@ -7,6 +7,7 @@ import { addExplore } from "./commands/explore.js";
 import { addHang } from "./commands/hang.js";
 import { addOccupants } from "./commands/occupants.js";
 import { addReplay } from "./commands/replay.js";
+import { addScenarios } from "./commands/scenarios.js";
 import type { Engines } from "./engines.js";
 import { LabError, UserError } from "./errors.js";
 import { version } from "./package.js";
@@ -63,6 +64,7 @@ function createProgram(context: Context): Command {
   addExplore(program, context);
   addReplay(program, context);
   addOccupants(program, context);
+  addScenarios(program, context);
   addBench(program, context);
   return program;
 }

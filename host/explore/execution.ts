@@ -42,6 +42,11 @@ export class World {
     this.#histories.set(key, this.#histories.size + 1);
     return this.#histories.size;
   }
+
+  /** A new machine; its memory is this world's, so it ends the one before. */
+  start(): Execution {
+    return new Execution(this);
+  }
 }
 
 interface Running {
@@ -99,6 +104,10 @@ export class Execution {
     ];
     this.#actors = starts.map((start) => ({ ...start, actor: start.begin(), pending: undefined, history: 0 }));
     for (const running of this.#actors) this.#advance(running, undefined);
+  }
+
+  get actors(): number {
+    return this.#actors.length;
   }
 
   /** Actors that can move now, in order. */

@@ -1,18 +1,18 @@
-// vhostlab's explorer: a verdict over all interleavings of a script.
+// vhostlab's explorer: a verdict over the interleavings of one script, all of them or those that a policy tries.
 
-import type { ExploreResult, HangReport } from "../scenario/outcome.js";
+import type { Cause, ExploreResult, HangReport } from "../scenario/outcome.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { diagnose } from "../scenario/verdict.js";
 import type { ModuleLoader } from "../threads/platform.js";
 import { Execution, World } from "./execution.js";
 import { formatSchedule } from "./schedule.js";
-import { search } from "./visited.js";
+import { POLICY } from "./policies/index.js";
+import { POLICY_ABOUT, type PolicyName } from "./policies/names.js";
+import type { Limits } from "./policies/policy.js";
+import { shrink } from "./shrink.js";
 
-const MOST_EXECUTIONS = 1_000_000;
-
-export interface ExploreOptions {
-  readonly maxExecutions?: number;
-  readonly onProgress?: (states: number) => void;
+export interface ExploreOptions extends Partial<Limits> {
+  readonly policy?: PolicyName;
 }
 
 export async function explore(
@@ -22,29 +22,29 @@ export async function explore(
 ): Promise<ExploreResult> {
   const world = await createWorld(modules, scenario);
   const start = performance.now();
-  const found = search(world, {
-    maxExecutions: options.maxExecutions ?? MOST_EXECUTIONS,
-    eager: true,
-    ...(options.onProgress && { onProgress: options.onProgress }),
-  });
+  const { policy = "visited", maxSchedules = POLICY_ABOUT[policy].maxSchedules, seed = 1, onProgress } = options;
+  const found = POLICY[policy](world, { maxSchedules, seed, onProgress });
   const hung = found.ends.filter(({ end }) => end === "hung");
-  const hangs = new Map<string, { schedule: string; report: HangReport }>();
+  const kinds = new Map<string, { cause: Cause; orders: (readonly number[])[] }>();
   for (const { order } of hung) {
-    const report = reportOf(world, order);
-    const kind = `${report.cause} ${report.effect}`;
-    if (!hangs.has(kind)) hangs.set(kind, { schedule: formatSchedule(scenario, order), report });
+    const { cause, effect } = reportOf(world, order);
+    const kind = `${cause} ${effect}`;
+    if (!kinds.has(kind)) kinds.set(kind, { cause, orders: [] });
+    kinds.get(kind)!.orders.push(order);
   }
+  const hangs = [...kinds.values()].map(({ orders }) => {
+    const order = shrink(world, orders);
+    return { schedule: formatSchedule(scenario, order), report: reportOf(world, order) };
+  });
   return {
     verdict: hung.length === 0 ? "never" : hung.length === found.ends.length ? "always" : "can",
-    causes: [...new Set([...hangs.values()].map(({ report }) => report.cause))],
+    causes: [...new Set([...kinds.values()].map(({ cause }) => cause))],
     complete: found.complete,
-    states: found.states,
-    transitions: found.transitions,
+    ...(found.graph && { ...found.graph, paths: found.graph.paths.toString() }),
     executions: found.executions,
     operations: found.operations,
-    paths: found.paths.toString(),
     ms: performance.now() - start,
-    hangs: [...hangs.values()],
+    hangs,
   };
 }
 

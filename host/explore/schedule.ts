@@ -4,12 +4,12 @@
 
 import { UserError } from "../errors.js";
 import { BACK_ENDS, FRONT_ENDS, GUESTS } from "../scenario/occupants.js";
-import { FRONT_END_DEFAULTS, type FrontEndOptions, SCRIPTS, type Scenario } from "../scenario/scenario.js";
+import { ENABLE_AT, FRONT_END_DEFAULTS, type FrontEndOptions, SCRIPTS, type Scenario } from "../scenario/scenario.js";
 
 /** By actor number: vCPU, control plane, data-plane threads. The kernel has no control plane. */
 const lettersOf = ({ backEnd }: Scenario): string => (backEnd === "kernel" ? "vdefgh" : "vcdefgh");
-/** What may follow the script. */
-const OPTIONS: Readonly<Record<string, Partial<FrontEndOptions>>> = {
+/** What may follow the script, and what it sets. */
+export const OPTIONS: Readonly<Record<string, Partial<FrontEndOptions>>> = {
   "memory-table": { memory: "table" },
   "kick-count-0": { kickCount: 0 },
   "no-event-idx": { eventIdx: false },
@@ -47,7 +47,7 @@ export function parseSchedule(text: string): { scenario: Scenario; order: number
     frontEnd: oneOf("front-end", FRONT_ENDS, frontEnd),
     backEnd: oneOf("back-end", BACK_ENDS, backEnd),
     ...FRONT_END_DEFAULTS,
-    enableAt: oneOf("point of enabling", ["driver-ok", "queue-enable"] as const, enableAt),
+    enableAt: oneOf("point of enabling", ENABLE_AT, enableAt),
     ...Object.assign({}, ...options.map((name) => OPTIONS[oneOf("option", Object.keys(OPTIONS), name)])),
     delays: [],
     script: oneOf("script", SCRIPTS, script),

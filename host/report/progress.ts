@@ -25,9 +25,9 @@ export function bootsProgress(output: Output, title: string, limits: BootsLimits
   });
 }
 
-/** How many states an exploration has met; how many there are is known at its end only. */
-export function statesProgress(output: Output): Progress<number> {
-  return bar(output, "exploring {said}", 1, (states: number) => ({ value: 0, said: `${states} states` }));
+/** How many of `what` an exploration has met; how many there are is known at its end only. */
+export function exploreProgress(output: Output, what: "states" | "schedules"): Progress<number> {
+  return bar(output, "exploring {said}", 1, (met: number) => ({ value: 0, said: `${met} ${what}` }));
 }
 
 function bar<P>(

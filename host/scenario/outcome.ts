@@ -95,19 +95,20 @@ export interface BootsLimits {
 }
 
 export interface ExploreResult {
-  /** Over all interleavings: no schedule hangs, some do, all do. */
+  /** Over all interleavings, or over those that were tried where it is not complete: none hangs, some do, all do. */
   readonly verdict: "never" | "can" | "always";
   /** Of the hanging schedules. */
   readonly causes: readonly Cause[];
   readonly complete: boolean;
-  readonly states: number;
-  readonly transitions: number;
+  /** Of a policy that remembers states, as are transitions and paths. */
+  readonly states?: number;
+  readonly transitions?: number;
+  /** Number of schedules (paths of the state graph), decimal. */
+  readonly paths?: string;
   readonly executions: number;
   readonly operations: number;
-  /** Number of schedules (paths of the state graph), decimal. */
-  readonly paths: string;
   readonly ms: number;
-  /** For each cause with each effect, a hanging schedule. */
+  /** For each cause with each effect a hanging schedule: the shortest, and of those the one that changes actors least. */
   readonly hangs: readonly { readonly schedule: string; readonly report: HangReport }[];
 }
 

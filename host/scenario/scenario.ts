@@ -1,7 +1,7 @@
 // A scenario: which occupant sits in which seat, and which delays are injected. An engine runs it.
 
 import { UserError } from "../errors.js";
-import type { BackEndName, FrontEndName, GuestName } from "./occupants.js";
+import { BACK_ENDS, type BackEndName, FRONT_ENDS, type FrontEndName, type GuestName } from "./occupants.js";
 
 /** What the environment does to the machine: one file each under catalog/. */
 export const SCRIPTS = [
@@ -23,10 +23,12 @@ export interface Delay {
   readonly micros: number;
 }
 
+export const ENABLE_AT = ["driver-ok", "queue-enable"] as const;
+
 /** What differs between front-ends, or between the back-ends they meet, within one occupant. */
 export interface FrontEndOptions {
   /** Where the ring messages leave: inside the DRIVER_OK write as QEMU does, or in the queue_enable write. */
-  readonly enableAt: "driver-ok" | "queue-enable";
+  readonly enableAt: (typeof ENABLE_AT)[number];
   /** Guest RAM is made known region by region, what is new; or as one table at every start. */
   readonly memory: "slots" | "table";
   /** What a kick eventfd is born with: 1 as QEMU's are, or 0. */
@@ -54,9 +56,18 @@ export interface Scenario extends FrontEndOptions {
   readonly script: ScriptName;
 }
 
-/** `ioctl` and `kernel` have no channel of messages, all others have nothing else. @throws UserError */
-export function checkPair({ frontEnd, backEnd }: Pick<Scenario, "frontEnd" | "backEnd">): void {
-  if ((frontEnd === "ioctl") === (backEnd === "kernel")) return;
+export type Pair = Pick<Scenario, "frontEnd" | "backEnd">;
+
+/** `ioctl` and `kernel` have no channel of messages, all others have nothing else. */
+const goTogether = ({ frontEnd, backEnd }: Pair): boolean => (frontEnd === "ioctl") === (backEnd === "kernel");
+
+export const PAIRS: readonly Pair[] = FRONT_ENDS.flatMap((frontEnd) =>
+  BACK_ENDS.map((backEnd) => ({ frontEnd, backEnd })),
+).filter(goTogether);
+
+/** @throws UserError for a front-end and a back-end that do not go together */
+export function checkPair({ frontEnd, backEnd }: Pair): void {
+  if (goTogether({ frontEnd, backEnd })) return;
   throw new UserError(
     `front-end "${frontEnd}" does not pair with back-end "${backEnd}": "ioctl" and "kernel" go together`,
   );

@@ -44,7 +44,7 @@ const EXPLORE_COLUMNS: readonly Column<Explored>[] = [
   { head: "verdict", cell: verdictWords },
   { head: "states", number: true, cell: ({ states }) => `${states}` },
   { head: "transitions", number: true, cell: ({ transitions }) => `${transitions}` },
-  { head: "paths", number: true, cell: ({ paths }) => big(paths) },
+  { head: "paths", number: true, cell: ({ paths = NOTHING }) => big(paths) },
   { head: "time", number: true, cell: ({ ms }) => `${(ms / 1000).toFixed(2)} s` },
 ];
 

@@ -5,12 +5,14 @@ import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import type { Engines } from "../../host/engines.js";
 import { LabError, UserError } from "../../host/errors.js";
+import { parseSchedule } from "../../host/explore/schedule.js";
+import { SCRIPT } from "../../host/scenario/catalog/index.js";
 import type { BootsLimits, BootsResult, HangReport } from "../../host/scenario/outcome.js";
 import { DELAY_POINTS } from "../../host/scenario/delays.js";
 import { OCCUPANTS } from "../../host/scenario/occupants.js";
 import type { PhaseRow } from "../../host/report/phase-row.js";
 import { ALL_ROWS, type Row, SEED } from "../../host/scenario/rows.js";
-import type { Scenario } from "../../host/scenario/scenario.js";
+import { SCRIPTS, type Scenario } from "../../host/scenario/scenario.js";
 import { CLEAN, EXPLORED, hangingAsPublished, REPORT, runWith } from "./fakes.js";
 import { SEED_HANG } from "./report/events.js";
 
@@ -317,13 +319,25 @@ describe("vhostlab explore", () => {
   });
 
   it("exits 1 when the search was not complete", async () => {
-    const explore: Engines["explore"] = async (_scenario, { maxExecutions }) => {
-      expect(maxExecutions).toBe(10);
+    const explore: Engines["explore"] = async (_scenario, { maxSchedules }) => {
+      expect(maxSchedules).toBe(10);
       return { ...EXPLORED, verdict: "never", hangs: [], causes: [], complete: false };
     };
-    const { exitCode, data } = await runWith({ explore }, ["explore", "--max-executions", "10"]);
+    const { exitCode, data } = await runWith({ explore }, ["explore", "--max-schedules", "10"]);
     expect(exitCode).toBe(1);
     expect(data).toMatch(/^verdict +so far no schedule hangs$/m);
+  });
+
+  it("hands on the policy and its seed, and shows no states for one that remembers none", async () => {
+    const explore: Engines["explore"] = async (_scenario, { policy, seed }) => {
+      expect([policy, seed]).toEqual(["pct", 7]);
+      const { states: _, transitions: __, paths: ___, ...others } = EXPLORED;
+      return { ...others, complete: false };
+    };
+    const { exitCode, data } = await runWith({ explore }, ["explore", "--policy", "pct", "--seed", "7"]);
+    expect(exitCode).toBe(1);
+    expect(data).toMatch(/^search +pct, not complete$/m);
+    expect(data).not.toMatch(/^(states|schedules) /m);
   });
 
   it("--json: the numbers as they are, paths in full", async () => {
@@ -373,6 +387,33 @@ describe("vhostlab replay", () => {
       report: REPORT,
       events: SEED_HANG,
     });
+  });
+});
+
+describe("vhostlab scenarios", () => {
+  it("lists what a scenario is made of; ioctl and kernel go together only", async () => {
+    const { exitCode, data } = await runWith({}, ["scenarios"]);
+    expect(exitCode).toBe(0);
+    expect(data).toMatch(/^ +ioctl +kernel$/m);
+    expect(data).toMatch(/^ +qemu-8.2 +rekick, rust-0.10, .*, c$/m);
+    for (const script of SCRIPTS) expect(data).toMatch(new RegExp(`^  ${script} +${SCRIPT[script].about}$`, "m"));
+    expect(data).toMatch(/^ +two-queues .*\n +for linux only$/m);
+    expect(data).toMatch(/^ +no-event-idx +--no-event-idx$/m);
+    expect(data).toMatch(/^ +kick-count-0 +--kick-count 0$/m);
+  });
+
+  it("--json: every combination is the head of a schedule", async () => {
+    const { data } = await runWith({}, ["scenarios", "--json"]);
+    const { guests, pairs, enableAt, scripts, options } = JSON.parse(data);
+    expect(pairs).toHaveLength(5 * 6 + 1);
+    for (const guest of guests)
+      for (const { frontEnd, backEnd } of pairs)
+        for (const write of enableAt)
+          for (const { name } of scripts)
+            for (const option of ["", ...options.map((each: { name: string }) => `:${each.name}`)]) {
+              const { scenario } = parseSchedule(`${guest}:${frontEnd}:${backEnd}:${write}:${name}${option}/`);
+              expect(scenario).toMatchObject({ guest, frontEnd, backEnd, enableAt: write, script: name });
+            }
   });
 });
 

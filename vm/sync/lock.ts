@@ -36,9 +36,9 @@ export class Lock implements Waitable, Foldable {
     });
   }
 
-  // Eager: while this actor holds the lock nobody else can do more than wait for it.
+  // Eager, and a release: while this actor holds the lock nobody else can do more than wait for it.
   unlock(): Op<number> {
-    return new Op(`${this.name}.unlock`, this.#footprint(), () => this.#release(0), { eager: true });
+    return new Op(`${this.name}.unlock`, this.#footprint(), () => this.#release(0), { eager: true, releases: true });
   }
 
   // Not eager: a writer waits for the last reader, another reader does not wait at all.

@@ -13,13 +13,21 @@ export type Cell = number;
 /** Footprint cells of guest RAM start here; one cell is 16 bits wide, as the ring's indices are. */
 const RAM_CELLS = 2 ** 32;
 
+/** Cells of streams start here: each stream, named by a cell of its own, has one for each of its 2^32 positions. */
+const STREAM_CELLS = 2 ** 33;
+
 /** The cell of the 16-bit word at `offset` of guest RAM. */
 export function ramCell(offset: number): Cell {
   return RAM_CELLS + (offset >>> 1);
 }
 
 export function isRamCell(cell: Cell): boolean {
-  return cell >= RAM_CELLS;
+  return cell >= RAM_CELLS && cell < STREAM_CELLS;
+}
+
+/** The cells of `length` bytes from position `from` (mod 2^32) of a stream. */
+export function streamCells(stream: Cell, from: number, length: number): Cell[] {
+  return Array.from({ length }, (_, i) => STREAM_CELLS + stream * 2 ** 32 + ((from + i) >>> 0));
 }
 
 /** The offset of a RAM cell's 16-bit word. */
@@ -33,7 +41,7 @@ export interface Footprint {
   readonly writes: readonly Cell[];
 }
 
-/** Two ops commute unless one of them writes what the other reads or writes. */
+/** Two ops may be dependent only where one of them writes what the other reads or writes; else they commute. */
 export function dependent(a: Footprint, b: Footprint): boolean {
   const hits = (writes: readonly Cell[], other: Footprint): boolean =>
     writes.some((cell) => other.reads.includes(cell) || other.writes.includes(cell));
@@ -94,6 +102,16 @@ export interface OpOptions {
    */
   readonly eager?: boolean;
   readonly blocks?: Blocking;
+  /**
+   * What decides whether the op commutes with another, where that is less than what it touches: of a stream the bytes
+   * and not the counters. Both sides of such an object declare it.
+   */
+  readonly order?: () => Footprint;
+  /**
+   * While it is enabled no op of another actor that depends on it is: such an op comes after it, and never races with it.
+   * The proof obligation stands at each place that sets it.
+   */
+  readonly releases?: boolean;
   /** On a real thread the op takes this many microseconds or more. No wait: nothing that anybody does can end it. */
   readonly takesMicros?: number;
   /** For people: what a timeline shows beside the name. */
@@ -103,10 +121,12 @@ export interface OpOptions {
 /** One step that other actors can see. `yield* op` performs it and gives its result. */
 export class Op<R extends Result = Result> {
   readonly eager: boolean;
+  readonly releases: boolean;
   readonly blocks: Blocking | undefined;
   readonly takesMicros: number;
   readonly detail: string;
   readonly #footprint: Footprint | (() => Footprint);
+  readonly #order: (() => Footprint) | undefined;
 
   /**
    * @param name what a schedule, a trace and `--delay` call it, for example `kick.read`
@@ -120,7 +140,9 @@ export class Op<R extends Result = Result> {
     options: OpOptions = {},
   ) {
     this.#footprint = footprint;
+    this.#order = options.order;
     this.eager = options.eager ?? false;
+    this.releases = options.releases ?? false;
     this.blocks = options.blocks;
     this.takesMicros = options.takesMicros ?? 0;
     this.detail = options.detail ?? "";
@@ -128,6 +150,11 @@ export class Op<R extends Result = Result> {
 
   get footprint(): Footprint {
     return typeof this.#footprint === "function" ? this.#footprint() : this.#footprint;
+  }
+
+  /** By which it is `dependent` on others, in the state that the system is in now. */
+  get order(): Footprint {
+    return this.#order?.() ?? this.footprint;
   }
 
   /** Can it happen now? */

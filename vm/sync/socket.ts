@@ -1,7 +1,7 @@
 // One direction of a Unix stream socket with SCM_RIGHTS: a FIFO of bytes between one sender and one receiver, with
 // descriptor numbers attached to the byte they were sent with.
 
-import { type Cell, Op, Received, type Waitable } from "./op.js";
+import { type Cell, type Footprint, Op, Received, streamCells, type Waitable } from "./op.js";
 import { type Foldable, type SyncMemory, WaitQueue } from "./words.js";
 
 // Bytes in flight; one byte a word. The longest burst a front-end streams unanswered is ~400. A send takes all or nothing
@@ -45,7 +45,8 @@ export class ByteStream implements Waitable, Foldable {
   /**
    * sendmsg(2): all of `bytes`, with `fds` attached to the first. Blocks while they, or the descriptors, do not fit.
    * Eager while they fit: a FIFO with one sender and one receiver, the k-th send commutes with every receive of an
-   * earlier byte, and the receive of these bytes is not enabled before it.
+   * earlier byte, and the receive of these bytes is not enabled before it. So it is a release to that receive; whoever
+   * reopens a stream does it after the sender has closed it, and that sends again when it is connected.
    */
   send(bytes: Uint8Array, fds: readonly number[] = [], detail = ""): Op<number> {
     if (bytes.length > CAPACITY || fds.length > FDS)
@@ -68,6 +69,8 @@ export class ByteStream implements Waitable, Foldable {
     };
     return new Op(`${this.name}.send`, this.#all, attempt, {
       eager: true,
+      releases: true,
+      order: () => this.#bytes(this.#sent, bytes.length),
       detail,
       blocks: { on: this, a: bytes.length, b: sending },
     });
@@ -91,6 +94,7 @@ export class ByteStream implements Waitable, Foldable {
     };
     return new Op(`${this.name}.receive`, this.#all, attempt, {
       eager: true,
+      order: () => this.#bytes(this.#received, length),
       blocks: { on: this, a: length, b: 0 },
     });
   }
@@ -152,6 +156,12 @@ export class ByteStream implements Waitable, Foldable {
       key.push((this.memory.load(pair) - from) | 0, this.memory.load(pair + 1));
     }
     key.push(-1);
+  }
+
+  // A send and a receive commute unless they are of the same bytes, while what is sent fits; closing commutes with nothing.
+  #bytes(from: Cell, length: number): Footprint {
+    const reads = [this.#sent];
+    return { reads, writes: streamCells(this.#sent, this.memory.peek(from), length) };
   }
 
   #inFlight(): number {

@@ -14,7 +14,10 @@ const WATCHED_BYTES = 256 * 1024;
 /** Names what an op claims; tests that the audit bites hand in a wrong one. */
 export type Declared = (op: Op) => Footprint;
 
+/** What it touches. */
 const asDeclared: Declared = (op) => op.footprint;
+/** What decides whether it commutes with others: for bytes of a stream that is less. */
+const asOrdered: Declared = (op) => op.order;
 
 /**
  * A whole execution under a random schedule, from power-on until nobody can move. Who moves goes on for a while, longer
@@ -121,7 +124,7 @@ export function auditPairs(
   world: World,
   prefix: readonly number[],
   comparisons: Comparisons,
-  declared: Declared = asDeclared,
+  declared: Declared = asOrdered,
 ): void {
   const { wrong } = comparisons;
   const pending = pendingAfter(world, prefix, declared);
@@ -148,6 +151,23 @@ function pendingAfter(world: World, prefix: readonly number[], declared: Declare
   });
 }
 
+/** Releases, in the state after `prefix`: one that is enabled is not enabled together with what depends on it. */
+export function auditReleases(
+  world: World,
+  prefix: readonly number[],
+  comparisons: Comparisons,
+  releases: (op: Op) => boolean = (op) => op.releases,
+): void {
+  const enabled = pendingAfter(world, prefix, asOrdered).filter((each) => each.enabled);
+  for (const release of enabled.filter(({ op }) => releases(op))) {
+    comparisons.made++;
+    for (const other of enabled) {
+      if (other.actor !== release.actor && dependent(other.footprint, release.footprint))
+        comparisons.wrong.add(`${release.name} is no release: ${other.name}`);
+    }
+  }
+}
+
 /**
  * Eagerness, in the state after `prefix`: whatever the others do before an enabled eager op (here: up to `most` random
  * ops), it could as well have been done first. With it first the others' ops can all happen, and the state is the same.
@@ -160,7 +180,7 @@ export function auditEager(
   comparisons: Comparisons,
   isEager: (op: Op) => boolean = (op) => op.eager,
 ): void {
-  for (const { actor, name, enabled, op } of pendingAfter(world, prefix, asDeclared)) {
+  for (const { actor, name, enabled, op } of pendingAfter(world, prefix, asOrdered)) {
     if (!enabled || !isEager(op)) continue;
     const execution = machineAfter(world, prefix);
     const others: number[] = [];

@@ -89,7 +89,7 @@ describe("scripts of the environment, every interleaving", () => {
   // The whole search takes longer than a test should: the first so many executions of it.
   it.each([true, false])("two-queues: no hang in so many executions (EVENT_IDX offered: %s)", async (eventIdx) => {
     const scenario = { ...cell("two-queues", "qemu-8.2", "rekick", "linux"), eventIdx };
-    const found = await exploreOn(nodePlatform, scenario, { maxExecutions: 300 });
+    const found = await exploreOn(nodePlatform, scenario, { maxSchedules: 300 });
     expect(found).toMatchObject({ causes: [], executions: 300 });
     expect(found.states).toBeGreaterThan(300);
   });

@@ -1,0 +1,10 @@
+// A random walk: each of those that can move is as likely as the other. No share of hangs that it finds is a rate of
+// anything real.
+
+import { draws, sample } from "./sample.js";
+import type { Explorable, Found, Limits } from "./policy.js";
+
+export function random(system: Explorable, limits: Limits): Found {
+  const draw = draws(limits.seed);
+  return sample(system, limits, () => (enabled) => enabled[draw(enabled.length)]!);
+}
