@@ -15,7 +15,7 @@ import {
 import { RAM_BASE } from "../../../vm/spec/board.js";
 import { JsRam, JsRing, pause } from "./js-ram.js";
 import type { Layout, QueueLayout } from "./layout.js";
-import { type RingOptions, USED_BATCH } from "./options.js";
+import { type RingOptions, usedBatch } from "./options.js";
 import type { DeviceSide, RunEnd } from "./sides.js";
 
 /** The driver broke a rule; which one is of no interest here. */
@@ -77,6 +77,7 @@ class JsDeviceQueue {
     const { u16, u32 } = this.ram;
     const { availIdx, availRing, usedIdx, usedRing } = this.#ring;
     const { payload } = this.options;
+    const batch = usedBatch(this.options);
     const size = this.#size;
     let nextAvail = this.#nextAvail;
     let nextUsed = this.#nextUsed;
@@ -112,7 +113,7 @@ class JsDeviceQueue {
         burst = Math.min(burst + offered, size >> 1);
         vain = 0;
       }
-      const count = Math.min((seen - nextAvail) & 0xffff, most - this.taken, USED_BATCH - waiting);
+      const count = Math.min((seen - nextAvail) & 0xffff, most - this.taken, batch - waiting);
       for (let i = 0; i < count; i++) {
         head = u16[availRing + ((nextAvail + i) & (size - 1))]!;
         if (!this.#take(head)) return BROKEN;
@@ -125,7 +126,7 @@ class JsDeviceQueue {
       nextAvail = (nextAvail + count) & 0xffff;
       nextUsed = (nextUsed + count) & 0xffff;
       this.taken += count;
-      if (waiting + count === USED_BATCH) {
+      if (waiting + count === batch) {
         if (this.#publish(published, nextUsed, head)) ended = VIRTQ_RUN_NOTIFY;
         published = nextUsed;
         if (ended !== VIRTQ_RUN_DONE) break;

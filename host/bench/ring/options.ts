@@ -21,7 +21,9 @@ export interface RingOptions {
 }
 
 /** A device publishes its used elements when so many wait, or none is left to take. */
-export const USED_BATCH = 32;
+export function usedBatch({ ring }: Pick<RingOptions, "ring">): number {
+  return ring >>> 3;
+}
 
 /** Payloads in flight stay within this, so that a ring of large requests is no benchmark of memory. */
 const PAYLOAD_BYTES = 16 << 20;

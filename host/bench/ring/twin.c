@@ -22,7 +22,7 @@
 
 enum { F_NEXT = 1, F_WRITE = 2, F_INDIRECT = 4 };
 enum { DONE = 0, IDLE = 1, NOTIFY = 2, BROKEN = 3 };
-enum { USED_BATCH = 32, REAPED = 16, LOOKS = 1 << 16 };
+enum { REAPED = 16, LOOKS = 1 << 16 };
 
 struct desc { uint64_t addr; uint32_t len; uint16_t flags, next; };
 struct avail { uint16_t flags; _Atomic uint16_t idx; uint16_t ring[]; };
@@ -49,6 +49,7 @@ struct device {
   uint8_t *sink;
 };
 
+static uint32_t used_batch; // the device publishes its used elements when so many wait, or none is left to take
 static uint32_t size, batch, outstanding, chain_length, payload, queues, event_idx, indirect, in_order;
 static uint8_t *ram; // guest RAM: buffers lie in it, by address from RAM_BASE on
 static uint64_t ram_bytes;
@@ -292,7 +293,7 @@ static int consume(struct device *v, uint32_t most, uint32_t looks, uint32_t pat
     }
     uint32_t count = (seen - next_avail) & 0xffff, i = 0;
     if (count > most - v->taken) count = most - v->taken;
-    if (count > USED_BATCH - waiting) count = USED_BATCH - waiting;
+    if (count > used_batch - waiting) count = used_batch - waiting;
     for (uint32_t k = 0; k < count; k++)
       __builtin_prefetch(&v->desc[v->avail->ring[(next_avail + k) & (size - 1)] & (size - 1)]);
     for (; i < count; i++) {
@@ -304,7 +305,7 @@ static int consume(struct device *v, uint32_t most, uint32_t looks, uint32_t pat
     v->next_used = (v->next_used + i) & 0xffff;
     v->taken += i;
     if (ended != DONE) break;
-    if (waiting + count == USED_BATCH) {
+    if (waiting + count == used_batch) {
       int call = publish(v, published, head);
       published = v->next_used;
       if (call) { ended = NOTIFY; break; }
@@ -493,6 +494,7 @@ int main(int argc, char **argv) {
   if (argc != 12) return 2;
   for (int i = 0; i < 9; i++) *options[i] = strtoul(argv[i + 1], NULL, 10);
   for (int i = 0; i < 2; i++) cores[i] = atoi(argv[i + 10]);
+  used_batch = size / 8;
   lay_out();
   pthread_barrier_init(&begin, NULL, 3);
   pthread_barrier_init(&end, NULL, 3);

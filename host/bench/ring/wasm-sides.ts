@@ -11,7 +11,7 @@ import type { RingExports } from "../../../device/virtqueue.js";
 import { GuestMemory, MIN_BYTES } from "../../../vm/memory.js";
 import { RAM_BASE, RAM_HIGH_START } from "../../../vm/spec/board.js";
 import type { DriverBytes, Layout } from "./layout.js";
-import { type RingOptions, USED_BATCH } from "./options.js";
+import { type RingOptions, usedBatch } from "./options.js";
 import type { DeviceSide, DriverSide, RunEnd, Sleeper } from "./sides.js";
 
 /** What driver.wasm exports for this (guest-fw/lib/driver.ts). */
@@ -100,6 +100,7 @@ export class WasmDevice implements DeviceSide, Sleeper {
   readonly #inOrder: number;
   readonly #notify: number;
   readonly #eventIdx: boolean;
+  readonly #usedBatch: number;
 
   constructor(
     readonly ring: RingExports,
@@ -113,6 +114,7 @@ export class WasmDevice implements DeviceSide, Sleeper {
     this.#inOrder = Number(features.includes("in_order"));
     this.#notify = notifyOf(options);
     this.#eventIdx = features.includes("event_idx");
+    this.#usedBatch = usedBatch(options);
     for (const queue of layout.queues.keys()) this.polls(queue);
   }
 
@@ -140,7 +142,7 @@ export class WasmDevice implements DeviceSide, Sleeper {
       from,
       position.nextUsed,
       most,
-      USED_BATCH,
+      this.#usedBatch,
       looks,
       patience,
     );
