@@ -9,16 +9,20 @@ const NOT_NOW = "not measurable now: the threads did not have their cores";
 
 /** Lines, each ended. */
 export function ringReport(measured: RingCase): string {
-  const { name, nsPerRequest, requestsPerSecond, windows, sweep, roundTripNs, futexNs, against } = measured;
+  const { name, nsPerRequest, requestsPerSecond, windows, sweep, roundTripNs, asleepNs, futexNs, against } = measured;
   const facts: Fact[] = [
     ["a request", nsPerRequest ? `${nanos(nsPerRequest)}, ${perSecond(requestsPerSecond!)}` : NOT_NOW],
     ["windows", `${windows.clean} of ${windows.total} clean`],
   ];
   if (nsPerRequest) facts.push(["notifications", notifications(measured)]);
   if (roundTripNs) facts.push(["one outstanding", trips(roundTripNs)]);
+  if (asleepNs) facts.push(["the same, asleep", trips(asleepNs)]);
   if (futexNs !== null) {
-    const ratio = roundTripNs ? `; ours is ${(roundTripNs.p50 / futexNs).toFixed(2)} times that` : "";
-    facts.push(["futex ping-pong", `${micros(futexNs)} in C, both threads asleep${ratio}`]);
+    const ours = [roundTripNs, asleepNs].map((each) => (each ? (each.p50 / futexNs).toFixed(2) : "–"));
+    facts.push([
+      "futex ping-pong",
+      `${micros(futexNs)} in C; ours takes ${ours[0]} times as long, asleep ${ours[1]} times`,
+    ]);
   }
   facts.push(["back-off", swept(sweep)]);
   if (against) facts.push(...comparison(against, roundTripNs));

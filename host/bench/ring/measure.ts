@@ -60,6 +60,8 @@ export interface RingCase {
   readonly sweep: readonly Swept[];
   /** One outstanding; of a single queue only. */
   readonly roundTripNs: Percentiles | null;
+  /** The same with threads that sleep at once instead of looking a while first, where they sleep at all. */
+  readonly asleepNs: Percentiles | null;
   /** A round trip of two threads of the C twin that sleep on a futex, where ours sleep. */
   readonly futexNs: number | null;
   readonly against: Against | null;
@@ -108,7 +110,8 @@ export async function measureCase(
     callsPerRequest: each(({ calls }) => calls),
     windows: { clean: clean.length, total: windows.length },
     sweep: us.sweep,
-    roundTripNs: options.queues === 1 ? await roundTrips(ours, options) : null,
+    roundTripNs: options.queues === 1 ? await roundTrips(ours) : null,
+    asleepNs: options.queues === 1 && options.notify === "eventfd" ? await roundTrips(ours, true) : null,
     futexNs: (await futex?.()) ?? null,
     against: them ? await comparison(them, pairs, options) : null,
   };
@@ -123,12 +126,11 @@ async function comparison(them: Tuned, pairs: readonly Pair[], options: RingOpti
     pairs: clean.length,
     nsPerRequest: spread(windows.map(nsPerRequest)) ?? null,
     sweep: them.sweep,
-    roundTripNs: options.queues === 1 && options.notify === "poll" ? await roundTrips(them.contender, options) : null,
+    roundTripNs: options.queues === 1 ? await roundTrips(them.contender) : null,
   };
 }
 
-async function roundTrips(contender: Contender, { notify }: RingOptions): Promise<Percentiles> {
-  const drowsy = notify === "eventfd";
+async function roundTrips(contender: Contender, drowsy = false): Promise<Percentiles> {
   const requests = drowsy ? SLEEPING_ROUND_TRIPS : ROUND_TRIPS;
   return percentiles(await contender.roundTrips({ requests, patience: 0, drowsy }));
 }

@@ -8,8 +8,8 @@ import type { DeviceSide, DriverSide, RunEnd, Sleeper } from "./sides.js";
 
 /** Looks at an empty ring before a run of a thread that never sleeps ends, only to begin another. */
 const LOOKS = 1 << 16;
-/** Before a thread sleeps. */
-const LOOKS_BEFORE_SLEEP = 64;
+/** Before a thread sleeps: some ten microseconds, as long as waking it would take. */
+const LOOKS_BEFORE_SLEEP = 1 << 13;
 /** Chains that one run of the device takes at most. */
 const MOST = 0x8000;
 
