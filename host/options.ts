@@ -38,7 +38,7 @@ export function seatOptions(guest = DEFAULT_SEATS.guest): Option[] {
 
 /** Parsed, they are the FrontEndOptions of a scenario. */
 export function frontEndOptions(): Option[] {
-  const { enableAt, memory, kickCount } = FRONT_END_DEFAULTS;
+  const { enableAt, memory, kickCount, inOrder } = FRONT_END_DEFAULTS;
   return [
     new Option("--enable-at <write>", "the register write in which the ring messages leave")
       .choices(ENABLE_AT)
@@ -51,12 +51,13 @@ export function frontEndOptions(): Option[] {
       .argParser(parseKickCount)
       .default(kickCount),
     new Option("--no-event-idx", "the device does not offer VIRTIO_F_EVENT_IDX"),
+    new Option("--in-order", "the device offers VIRTIO_F_IN_ORDER, which guest bench takes").default(inOrder),
   ];
 }
 
 /** What of a command's options belongs to the scenario. */
-export function chosenFrontEnd({ enableAt, memory, kickCount, eventIdx }: FrontEndOptions): FrontEndOptions {
-  return { enableAt, memory, kickCount, eventIdx };
+export function chosenFrontEnd({ enableAt, memory, kickCount, eventIdx, inOrder }: FrontEndOptions): FrontEndOptions {
+  return { enableAt, memory, kickCount, eventIdx, inOrder };
 }
 
 function parseKickCount(text: string): 0 | 1 {

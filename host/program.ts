@@ -1,6 +1,7 @@
 // The command line: which commands there are, and how each way of ending becomes an exit code.
 
 import { Command, CommanderError } from "commander";
+import { addBench } from "./commands/bench.js";
 import { addBoot } from "./commands/boot.js";
 import { addCompare } from "./commands/compare.js";
 import { addExplore } from "./commands/explore.js";
@@ -68,6 +69,7 @@ function createProgram(context: Context): Command {
   addCompare(program, context);
   addOccupants(program, context);
   addScenarios(program, context);
+  addBench(program, context);
   return program;
 }
 

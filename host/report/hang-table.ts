@@ -71,12 +71,13 @@ function factLines(facts: readonly Fact[]): string[] {
 
 /** Who sits where, and what is not as it is by default. */
 function seats([row]: readonly PhaseRow[]): Fact {
-  const { id, guest, frontEnd, backEnd, enableAt, memory, kickCount, eventIdx, delays, cold = [] } = row!;
+  const { id, guest, frontEnd, backEnd, enableAt, memory, kickCount, eventIdx, inOrder, delays, cold = [] } = row!;
   const changes = [
     enableAt !== FRONT_END_DEFAULTS.enableAt && `messages at ${enableAt}`,
     memory !== FRONT_END_DEFAULTS.memory && `memory ${memory}`,
     kickCount !== FRONT_END_DEFAULTS.kickCount && `kick count ${kickCount}`,
     eventIdx !== FRONT_END_DEFAULTS.eventIdx && "EVENT_IDX not offered",
+    inOrder !== FRONT_END_DEFAULTS.inOrder && "IN_ORDER offered",
     ...delays.map(({ point, micros }) => `${point}=${micros}us`),
     cold.length > 0 && `new ${cold.join(" and ")} plane`,
   ];

@@ -152,6 +152,7 @@ export class System {
       queueSize: QUEUE_SIZE,
       kickCount: scenario.kickCount,
       eventIdx: scenario.eventIdx,
+      inOrder: scenario.inOrder,
       ...(note && { note }),
     };
     const pair = pairOf(scenario, server, device, () => sync.setNote(this.#ended, this.processesEnded + 1));

@@ -6,7 +6,7 @@ import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { type Platform, type Spawned, threadOf } from "./platform.js";
 
 // Run from its TypeScript source (by a test runner), this module finds what it needs in the build.
-const BUILD = import.meta.url.endsWith(".ts")
+export const BUILD = import.meta.url.endsWith(".ts")
   ? new URL("../../dist/", import.meta.url)
   : new URL("../../", import.meta.url);
 

@@ -35,6 +35,26 @@ function recording(result: BootsResult = { counts: { first: CLEAN, reboot: CLEAN
   return { asked, runBoots };
 }
 
+describe("vhostlab bench", () => {
+  it.each<[readonly string[], RegExp]>([
+    [["--ring", "100"], /Allowed sizes are 128, 256, 1024, 32768/],
+    [["--features", "packed"], /Allowed features are event_idx, indirect, in_order/],
+    [["--batch", "0"], /A whole number from 1/],
+    [["--batch", "1,64", "--outstanding", "32"], /a batch of 64 is more than the 32/],
+    [["--chain", "300"], /longer than the queue/],
+    [["--seconds", "0"], /Seconds up to 10/],
+    [["--against", "rust"], /native, js/],
+    [["--svg", "chart.svg"], /--svg needs several values/],
+    [["--compare", "one.json"], /--compare takes two files/],
+    [["--compare", "package.json", "package.json"], /package.json: schemaVersion undefined/],
+    [["--compare", "none.json", "none.json"], /ENOENT/],
+  ])("bench ring %j is wrong usage, and says why", async (options, why) => {
+    const { exitCode, data, talk } = await runWith({}, ["bench", "ring", ...options]);
+    expect([exitCode, data]).toEqual([2, ""]);
+    expect(talk).toMatch(why);
+  });
+});
+
 describe("vhostlab hang", () => {
   it("runs the four rows, holds them, and shows one hang with the lost kick marked", async () => {
     const { exitCode, data, talk } = await runWith(published, ["hang"]);
@@ -171,6 +191,7 @@ describe("vhostlab hang", () => {
         memory: "slots",
         kickCount: 1,
         eventIdx: true,
+        inOrder: false,
         delays: [],
         script: "first",
       },
@@ -215,6 +236,7 @@ describe("vhostlab hang", () => {
       memory: "slots",
       kickCount: 1,
       eventIdx: true,
+      inOrder: false,
       delays: [{ point: POINT, micros: 1_000_000 }],
       phase: "first",
       boots: 500,
@@ -256,6 +278,7 @@ describe("vhostlab boot", () => {
         memory: "slots",
         kickCount: 1,
         eventIdx: true,
+        inOrder: false,
         delays: [],
         script: "first",
       },
