@@ -102,6 +102,7 @@ export class ProbedMachine implements Powered {
       config: deviceConfig(),
       queueSize: QUEUE_SIZE,
       kickCount: FRONT_END_DEFAULTS.kickCount,
+      inOrder: false,
       eventIdx: FRONT_END_DEFAULTS.eventIdx,
       memory: FRONT_END_DEFAULTS.memory,
       channel: new Channel(socket.outgoing, socket.incoming),
