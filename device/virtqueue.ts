@@ -37,6 +37,30 @@ export interface RingExports {
   setAvailEvent(used: number, size: number, idx: number): void;
   usedFill(used: number, size: number, idx: number, id: number, len: number): void;
   usedPublish(used: number, idx: number): void;
+  consume(
+    desc: number,
+    avail: number,
+    used: number,
+    size: number,
+    features: number,
+    inOrder: number,
+    notify: number,
+    regionLo: number,
+    regionHi: number,
+    bytes: number,
+    offset: number,
+    sink: number,
+    room: number,
+    nextAvail: number,
+    nextUsed: number,
+    most: number,
+    batch: number,
+    looks: number,
+    patience: number,
+  ): number;
+  readonly ranAvail: WebAssembly.Global;
+  readonly ranUsed: WebAssembly.Global;
+  readonly ranSum: WebAssembly.Global;
   readonly descAddrLo: WebAssembly.Global;
   readonly descAddrHi: WebAssembly.Global;
   readonly descLen: WebAssembly.Global;

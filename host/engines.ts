@@ -12,6 +12,8 @@ import type {
 } from "./scenario/outcome.js";
 import type { Row } from "./scenario/rows.js";
 import type { Scenario } from "./scenario/scenario.js";
+import type { ProbeOptions, Target } from "./probe/probe.js";
+import type { ProbeResult } from "./probe/result.js";
 import type { Input } from "./threads/lab.js";
 
 export interface Engines {
@@ -57,6 +59,9 @@ export interface Engines {
 
   /** One schedule, by its string, `times` times. Throws UserError for a malformed one. */
   replay(schedule: string, options: { threads: boolean; times: number }): Promise<ReplayResult[]>;
+
+  /** A real back-end. Throws UserError where this machine cannot reach one, LabError where there is none. */
+  probe(target: Target, options: ProbeOptions): Promise<ProbeResult>;
 }
 
 const platform = async () => (await import("./threads/spawn.js")).nodePlatform;
@@ -68,4 +73,5 @@ export const engines: Engines = {
   explore: async (...args) => (await import("./explore/explore.js")).explore(await platform(), ...args),
   exploreAll: async (...args) => (await import("./threads/explorers.js")).exploreOnAllCores(...args),
   replay: async (...args) => (await import("./explore/replay.js")).replay(await platform(), ...args),
+  probe: async (...args) => (await import("./probe/probe.js")).probe(...args),
 };

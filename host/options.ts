@@ -38,7 +38,7 @@ export function seatOptions(guest = DEFAULT_SEATS.guest): Option[] {
 
 /** Parsed, they are the FrontEndOptions of a scenario. */
 export function frontEndOptions(): Option[] {
-  const { enableAt, memory, kickCount } = FRONT_END_DEFAULTS;
+  const { enableAt, memory, kickCount, inOrder } = FRONT_END_DEFAULTS;
   return [
     new Option("--enable-at <write>", "the register write in which the ring messages leave")
       .choices(ENABLE_AT)
@@ -51,12 +51,13 @@ export function frontEndOptions(): Option[] {
       .argParser(parseKickCount)
       .default(kickCount),
     new Option("--no-event-idx", "the device does not offer VIRTIO_F_EVENT_IDX"),
+    new Option("--in-order", "the device offers VIRTIO_F_IN_ORDER, which guest bench takes").default(inOrder),
   ];
 }
 
 /** What of a command's options belongs to the scenario. */
-export function chosenFrontEnd({ enableAt, memory, kickCount, eventIdx }: FrontEndOptions): FrontEndOptions {
-  return { enableAt, memory, kickCount, eventIdx };
+export function chosenFrontEnd({ enableAt, memory, kickCount, eventIdx, inOrder }: FrontEndOptions): FrontEndOptions {
+  return { enableAt, memory, kickCount, eventIdx, inOrder };
 }
 
 function parseKickCount(text: string): 0 | 1 {
@@ -128,6 +129,13 @@ function parseDelay(text: string): Delay {
   if (micros > MAX_DELAY_MICROS)
     throw new InvalidArgumentError("A delay is 1s at the most: beyond, nothing is decided.");
   return { point, micros };
+}
+
+/** The number of a queue. */
+export function parseIndex(text: string): number {
+  const index = Number(text);
+  if (!/^\d+$/.test(text) || index > 255) throw new InvalidArgumentError("A whole number from 0 to 255 is wanted.");
+  return index;
 }
 
 /** A whole number from 1. */

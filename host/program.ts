@@ -1,11 +1,14 @@
 // The command line: which commands there are, and how each way of ending becomes an exit code.
 
 import { Command, CommanderError } from "commander";
+import { addBench } from "./commands/bench.js";
 import { addBoot } from "./commands/boot.js";
+import { addCompare } from "./commands/compare.js";
 import { addExplore } from "./commands/explore.js";
 import { addHang } from "./commands/hang.js";
 import { addMatrix } from "./commands/matrix.js";
 import { addOccupants } from "./commands/occupants.js";
+import { addProbe } from "./commands/probe.js";
 import { addReplay } from "./commands/replay.js";
 import { addScenarios } from "./commands/scenarios.js";
 import type { Engines } from "./engines.js";
@@ -64,8 +67,11 @@ function createProgram(context: Context): Command {
   addExplore(program, context);
   addMatrix(program, context);
   addReplay(program, context);
+  addProbe(program, context);
+  addCompare(program, context);
   addOccupants(program, context);
   addScenarios(program, context);
+  addBench(program, context);
   return program;
 }
 

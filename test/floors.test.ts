@@ -22,16 +22,17 @@ const DEVICE = ["front-end", "back-end", "fuse", "vhost-user", "virtqueue", "spe
 const FLOORS: Readonly<Record<string, readonly string[]>> = {
   "vm/spec": [],
   "vm/sync": [],
+  "vm/wasm": [],
   "vm/pci": VM,
   vm: VM,
   "device/spec": [],
-  "device/ring": ["device/spec"],
+  "device/ring": ["device/spec", "vm/wasm"],
   "device/virtqueue": ["device/spec", ...VM],
   "device/vhost-user": ["device/spec", ...VM],
   "device/front-end": ["device/vhost-user", "device/virtqueue", "device/spec", ...VM],
   "device/back-end": ["device/vhost-user", "device/virtqueue", "device/fuse", "device/spec", ...VM],
   "device/fuse": ["device/spec"],
-  "guest-fw": SPEC,
+  "guest-fw": [...SPEC, "vm/wasm"],
   host: [...DEVICE, ...VM],
   dist: [],
   test: ["host", "dist", ...DEVICE, ...VM],
@@ -41,7 +42,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: readonly { readonly name: RegExp; readonly from: readonly string[] }[] = [
   { name: /^node:/, from: ["host", "device/fuse/backing/host-dir", "test"] },
   { name: /^koffi$/, from: ["host/native"] },
-  { name: /^comlink(\/|$)/, from: ["host/threads", "host/web", "test"] },
+  { name: /^comlink(\/|$)/, from: ["host/bench", "host/threads", "host/web", "test"] },
   { name: /^@wasmer\/wasi$/, from: ["vm/guest-wasi"] },
   { name: /^(vitest|fast-check|assemblyscript)(\/|$)/, from: ["test"] },
   { name: /^/, from: ["host", "test"] },
@@ -49,12 +50,12 @@ const PACKAGES: readonly { readonly name: RegExp; readonly from: readonly string
 
 /** Words that only some may use, comments and strings apart. */
 const WORDS: readonly { readonly word: RegExp; readonly from: readonly string[] }[] = [
-  { word: /\bAtomics\b/, from: ["vm/sync", "test"] },
+  { word: /\bAtomics\b/, from: ["vm/sync", "host/bench/ring", "test"] },
   { word: /\bpostMessage\b/, from: ["host/threads", "test"] },
 ];
 
 /** Compiled by asc. */
-const ASSEMBLYSCRIPT = ["device/ring", "guest-fw"];
+const ASSEMBLYSCRIPT = ["device/ring", "guest-fw", "vm/wasm"];
 
 /** What a file that both compilers take may consist of, line by line outside of functions and enums. */
 const PORTABLE_LINE = /^(export const enum \w+ \{|export const \w+ = .+;|export function \w+\(.*|\s.*|\}|)$/;
@@ -248,10 +249,14 @@ describe("planted breaches", () => {
     ["vm/a.ts", 'import { x } from "node:os";', "node:os is for host, device/fuse/backing/host-dir, test only"],
     ["device/fuse/backing/memory.ts", 'import fs from "fs";', "fs is for host, test only"],
     ["host/threads/a.ts", 'import koffi from "koffi";', "koffi is for host/native only"],
-    ["host/report/a.ts", 'import { wrap } from "comlink";', "comlink is for host/threads, host/web, test only"],
+    [
+      "host/report/a.ts",
+      'import { wrap } from "comlink";',
+      "comlink is for host/bench, host/threads, host/web, test only",
+    ],
     ["host/a.ts", 'import { WASI } from "@wasmer/wasi";', "@wasmer/wasi is for vm/guest-wasi only"],
     ["host/a.ts", 'import { it } from "vitest";', "vitest is for test only"],
-    ["host/a.ts", "Atomics.wait(a, 0, 0); // Atomics", "Atomics, for vm/sync, test only"],
+    ["host/a.ts", "Atomics.wait(a, 0, 0); // Atomics", "Atomics, for vm/sync, host/bench/ring, test only"],
     ["vm/sync/a.ts", "port.postMessage(1);", "postMessage, for host/threads, test only"],
     ["tools/a.ts", "export {};", "belongs to no floor"],
     ["device/spec/virtq.ts", "export const WIDE = 1n;", "1n is not portable"],

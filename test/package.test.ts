@@ -13,12 +13,14 @@ const read = (path: string): string => readFileSync(`${ROOT}/${path}`, "utf8");
 const manifest: {
   readonly bin: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
+  readonly optionalDependencies: Readonly<Record<string, string>>;
   readonly devDependencies: Readonly<Record<string, string>>;
 } = JSON.parse(read("package.json"));
 const bin = manifest.bin.vhostlab!;
 
 /** Loaded by path, so that no import leads to it. */
 const WORKER = "dist/host/threads/actor.worker.js";
+const RING_WORKER = "dist/host/bench/ring/ring.worker.js";
 
 /** What `npm pack` would put into the tarball, of the build that is there. */
 function packed(): string[] {
@@ -37,9 +39,9 @@ function importsOf(path: string): string[] {
 describe("the package", () => {
   const files = packed();
 
-  it("holds built modules, the wasm, the documents and nothing else", () => {
+  it("holds built modules, the wasm, the C twin of the ring, the documents and nothing else", () => {
     const expected =
-      /^(package\.json|LICENSE|(README|ARCHITECTURE|CHANGELOG)\.md|dist\/wasm\/[\w.-]+\.wasm|dist\/(vm|device|host)\/.+\.js)$/;
+      /^(package\.json|LICENSE|(README|ARCHITECTURE|CHANGELOG)\.md|dist\/wasm\/[\w.-]+\.wasm|dist\/(vm|device|host)\/.+\.js|host\/bench\/ring\/twin\.c)$/;
     expect(files.filter((path) => !expected.test(path))).toEqual([]);
     expect(files).toEqual(expect.arrayContaining(["LICENSE", "README.md", "ARCHITECTURE.md", "CHANGELOG.md"]));
   });
@@ -47,6 +49,8 @@ describe("the package", () => {
   it.each([
     bin,
     WORKER,
+    RING_WORKER,
+    "host/bench/ring/twin.c",
     "dist/wasm/ring.wasm",
     "dist/wasm/driver.wasm",
     ...GUESTS.flatMap((guest) => [`dist/wasm/${guest}.wasm`, `dist/wasm/${guest}.explored.wasm`]),
@@ -55,7 +59,7 @@ describe("the package", () => {
   });
 
   it("holds every module that the command and its Workers import, and depends on every package", () => {
-    const reached = new Set([bin, WORKER]);
+    const reached = new Set([bin, WORKER, RING_WORKER]);
     const packages = new Set<string>();
     for (const path of reached) {
       for (const imported of importsOf(path)) {
@@ -65,7 +69,8 @@ describe("the package", () => {
     }
     expect(reached).toContain("dist/device/back-end/rust.js"); // the walk went all the way down
     expect([...reached].filter((path) => !files.includes(path))).toEqual([]);
-    expect([...packages].filter((name) => !(name in manifest.dependencies))).toEqual([]);
+    const depended = { ...manifest.dependencies, ...manifest.optionalDependencies };
+    expect([...packages].filter((name) => !(name in depended))).toEqual([]);
   });
 
   it("has a bin that Node runs", () => {
@@ -87,7 +92,11 @@ describe("its dependencies", () => {
   });
 
   it("are pinned to one version each", () => {
-    const versions = Object.values({ ...manifest.dependencies, ...manifest.devDependencies });
+    const versions = Object.values({
+      ...manifest.dependencies,
+      ...manifest.optionalDependencies,
+      ...manifest.devDependencies,
+    });
     expect(versions.filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@
 // Addresses are guest-physical, 64 bits as two u32 (lo, hi); values are unsigned; widths are 1, 2 or 4 bytes (a guest's
 // 8-byte access is two of 4).
 
-import type { EventFd } from "./sync/eventfd.js";
+import type { EventCounter } from "./sync/eventfd.js";
 import type { Actor } from "./sync/op.js";
 
 export interface MmioRegion {
@@ -58,7 +58,7 @@ interface Ioeventfd {
   readonly offset: number;
   /** Bytes a write must have to match; 0: any. */
   readonly width: number;
-  readonly eventfd: EventFd;
+  readonly eventfd: EventCounter;
 }
 
 export class Bus {
@@ -80,7 +80,7 @@ export class Bus {
    * KVM_IOEVENTFD: from now on a write of `width` bytes (0: of any width) at `offset` of the region adds 1 to the
    * eventfd and does not reach the region.
    */
-  assignIoeventfd(region: MmioRegion, offset: number, width: number, eventfd: EventFd): void {
+  assignIoeventfd(region: MmioRegion, offset: number, width: number, eventfd: EventCounter): void {
     const list = this.#ioeventfds.get(region) ?? [];
     if (list.some((other) => other.offset === offset && (other.width === width || other.width === 0 || width === 0)))
       throw new Error(`${region.name}: an ioeventfd at offset ${offset} is assigned already`);

@@ -9,7 +9,7 @@ import type { SyncMemory } from "./sync/words.js";
 export const WASM_PAGE = 65536;
 /** What the guests' modules declare: they take any shared memory of 2 MiB or more whose maximum is this. */
 const MAX_PAGES = 65536;
-const MIN_BYTES = 2 * 1024 * 1024;
+export const MIN_BYTES = 2 * 1024 * 1024;
 
 export class GuestMemory {
   readonly bytes: Uint8Array;

@@ -70,6 +70,8 @@ export interface Variant extends Serving {
   setFeatures(backEnd: BackEnd, features: bigint): Actor;
   /** SET_VRING_KICK and SET_VRING_CALL, after validation; `fd` 0 = none (polling mode). */
   setKick(backEnd: BackEnd, ring: Vring, fd: number): Actor;
+  /** Is SET_VRING_KICK for this ring, as it is now, an assertion that fails? Then the process aborts. Absent: never. */
+  abortsAtKick?(backEnd: BackEnd, ring: Vring): Actor<boolean>;
   setCall(backEnd: BackEnd, ring: Vring, fd: number): Actor;
   setEnable(backEnd: BackEnd, ring: Vring, enable: boolean): Actor;
   /** GET_VRING_BASE: stops the ring. @returns its next avail index, or undefined when the request fails */

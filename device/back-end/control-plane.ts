@@ -38,7 +38,7 @@ import type { BackEnd, Vring } from "./back-end.js";
 import { MAX_REGIONS, type MappedRegion, mappedRegion } from "./mem-table.js";
 
 /** What handling a request gives: its own reply's payload, or whether it was done (an ACK of 0 or 1). */
-type Outcome = Payload | "done" | "failed";
+type Outcome = Payload | "done" | "failed" | "aborted";
 
 const u64 = (value: bigint): Payload => ({ kind: "u64", value });
 
@@ -71,6 +71,11 @@ function* answer(backEnd: BackEnd, message: Message, outcome: Outcome): Actor<bo
   const { channel } = backEnd.parts;
   const protocolFeatures = BigInt((yield* backEnd.connection.get("protocolFeatures")) >>> 0);
   const acked = expectedReply(message, protocolFeatures) === "ack";
+  if (outcome === "aborted") {
+    backEnd.note("process aborts", describe(message));
+    yield* channel.close();
+    return false;
+  }
   if (outcome === "failed") {
     backEnd.note("request failed", describe(message));
     if (acked) yield* channel.send(ack(message.request, 1n));
@@ -164,7 +169,9 @@ function* setVringFd(backEnd: BackEnd, id: number, index: number, fd: number): A
     // A descriptor that is no eventfd, or whose events are another ring's, cannot be watched for this one.
     const own = backEnd.parts.events[index]!.kicks.some(({ eventfd }) => eventfd === backEnd.kickOf(fd)?.eventfd);
     if (fd !== 0 && !own) return "failed";
-    yield* backEnd.parts.variant.setKick(backEnd, ring, fd);
+    const { variant } = backEnd.parts;
+    if (variant.abortsAtKick && (yield* variant.abortsAtKick(backEnd, ring))) return "aborted";
+    yield* variant.setKick(backEnd, ring, fd);
   }
   return "done";
 }

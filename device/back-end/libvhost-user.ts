@@ -23,9 +23,12 @@ export const C_VIRTIOFSD: Variant = {
     for (const ring of backEnd.rings) yield* ring.state.set({ enabled: 1 });
   },
 
-  // virtiofsd asserts that the ring has no thread yet; a front-end that breaks this gets another one, not an abort.
+  // fv_queue_set_started asserts that the ring has no thread yet: each start but the first needs a GET_VRING_BASE before.
+  *abortsAtKick(_backEnd, ring) {
+    return (yield* ring.thread.load()) === 1;
+  },
+
   *setKick(backEnd, ring, kick) {
-    yield* joinThread(backEnd, ring);
     yield* ring.state.set({ kick, ready: 1, broken: 0 });
     yield* startThread(backEnd, ring);
   },

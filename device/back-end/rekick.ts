@@ -18,7 +18,8 @@ import { openRing, pass } from "./data-plane.js";
 import { endIfTold, endWorker, queuesOf } from "./worker-events.js";
 
 export const REKICK: Variant = {
-  features: 0x1_7000_0000n, // VERSION_1, EVENT_IDX, INDIRECT_DESC, PROTOCOL_FEATURES
+  // VERSION_1, EVENT_IDX, INDIRECT_DESC, PROTOCOL_FEATURES; and IN_ORDER: one worker, which serves one request at a time.
+  features: 0x9_7000_0000n,
   protocolFeatures: 0xa029n, // MQ, REPLY_ACK, BACKEND_REQ, RESET_DEVICE, CONFIGURE_MEM_SLOTS
   demandedFeatures: 0n,
   ringFeaturesAt: "SET_VRING_BASE",

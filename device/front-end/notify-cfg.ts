@@ -3,7 +3,7 @@
 // eventfd is signalled all the same, as virtio_queue_notify does. The value written is not looked at, as in QEMU.
 
 import type { MmioRegion } from "../../vm/bus.js";
-import type { EventFd } from "../../vm/sync/eventfd.js";
+import type { EventCounter } from "../../vm/sync/eventfd.js";
 import type { Actor } from "../../vm/sync/op.js";
 import type { Note } from "../../vm/sync/trace.js";
 import { DRIVER_BUGS, noteDriverBug } from "./driver-bug.js";
@@ -13,7 +13,7 @@ export const NOTIFY_OFF_MULTIPLIER = 4;
 
 export interface NotifyTarget {
   readonly queueCount: number;
-  notifier(queue: number): EventFd | undefined;
+  notifier(queue: number): EventCounter | undefined;
   /** A notification of a queue without notifier. */
   queueNotify(queue: number): Actor;
 }

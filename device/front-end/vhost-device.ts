@@ -2,10 +2,16 @@
 
 import type { Irqfd } from "../../vm/irq.js";
 import type { GuestMemory } from "../../vm/memory.js";
-import type { EventFd } from "../../vm/sync/eventfd.js";
+import type { EventCounter } from "../../vm/sync/eventfd.js";
 import type { Actor } from "../../vm/sync/op.js";
 import type { Note } from "../../vm/sync/trace.js";
-import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_VERSION_1, VIRTIO_ID_FS } from "../spec/virtio.js";
+import {
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_VERSION_1,
+  VIRTIO_ID_FS,
+} from "../spec/virtio.js";
 import { VIRTIO_PCI_ISR_QUEUE } from "../spec/virtio-pci.js";
 import { hasFeature } from "../vhost-user/table.js";
 import type { RingAreas } from "../virtqueue.js";
@@ -16,7 +22,7 @@ import type { Features, VirtioDevice, VirtioTransport } from "./virtio-device.js
 /** An eventfd with its descriptor number. */
 export interface Notifier {
   readonly fd: number;
-  readonly eventfd: EventFd;
+  readonly eventfd: EventCounter;
 }
 
 /** The eventfds of one queue. */
@@ -42,6 +48,8 @@ export interface DeviceParts {
   readonly kickCount: 0 | 1;
   /** The device's property event_idx: VIRTIO_F_EVENT_IDX is passed on from the back-end. */
   readonly eventIdx: boolean;
+  /** The property in_order, which is off unless it is asked for: VIRTIO_F_IN_ORDER is passed on from the back-end. */
+  readonly inOrder: boolean;
   readonly note?: Note;
 }
 
@@ -51,7 +59,7 @@ export class BackEndError extends Error {
 }
 
 /** The bits that the guest may see if the back-end offers them (vhost-user-fs's user_feature_bits, modern ones). */
-const PASSED_ON = [VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_1];
+const PASSED_ON = [VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_1, VIRTIO_F_IN_ORDER];
 
 export const asU64 = ([low, high]: Features): bigint => (BigInt(high) << 32n) | BigInt(low);
 
@@ -89,9 +97,12 @@ export abstract class VhostDevice implements VirtioDevice {
   abstract toggle(): Actor;
 
   offeredFeatures(): Features {
-    const passed = PASSED_ON.filter(
-      (bit) => hasFeature(this.backEndFeatures, bit) && (bit !== VIRTIO_F_EVENT_IDX || this.parts.eventIdx),
-    );
+    const { eventIdx, inOrder } = this.parts;
+    const property = new Map([
+      [VIRTIO_F_EVENT_IDX, eventIdx],
+      [VIRTIO_F_IN_ORDER, inOrder],
+    ]);
+    const passed = PASSED_ON.filter((bit) => hasFeature(this.backEndFeatures, bit) && (property.get(bit) ?? true));
     const word = (high: boolean): number =>
       passed.filter((bit) => bit >= 32 === high).reduce((sum, bit) => (sum | (1 << (bit & 31))) >>> 0, 0);
     return [word(false), word(true)];

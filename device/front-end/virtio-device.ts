@@ -2,7 +2,7 @@
 // (upwards) are in QEMU. All calls happen in the vCPU's thread, inside a trap.
 
 import type { Irqfd } from "../../vm/irq.js";
-import type { EventFd } from "../../vm/sync/eventfd.js";
+import type { EventCounter } from "../../vm/sync/eventfd.js";
 import type { Actor } from "../../vm/sync/op.js";
 import type { DeviceCfg } from "./device-cfg.js";
 
@@ -35,7 +35,7 @@ export interface VirtioTransport {
   readonly driverFeatures: Features;
   readonly queues: readonly QueueConfig[];
   /** Host notifier: from now on a notification of this queue adds 1 to the eventfd instead of trapping. */
-  assignNotifier(queue: number, eventfd: EventFd): void;
+  assignNotifier(queue: number, eventfd: EventCounter): void;
   deassignNotifier(queue: number): void;
   /** Is MSI-X enabled? (query_guest_notifiers) */
   readonly msixEnabled: boolean;

@@ -18,7 +18,7 @@ import {
   PciConfig,
   PciMsixCap,
 } from "../../vm/spec/pci.js";
-import type { EventFd } from "../../vm/sync/eventfd.js";
+import type { EventCounter } from "../../vm/sync/eventfd.js";
 import type { Actor } from "../../vm/sync/op.js";
 import type { Note } from "../../vm/sync/trace.js";
 import {
@@ -78,7 +78,7 @@ export class VirtioPci extends PciFunction implements VirtioTransport {
   /** Where in configuration space the capability of 4.1.4.9 is, and the one of MSI-X. */
   readonly #window: number;
   readonly #msix: number;
-  readonly #notifiers = new Map<number, EventFd>();
+  readonly #notifiers = new Map<number, EventCounter>();
 
   constructor(
     readonly board: Board,
@@ -174,7 +174,7 @@ export class VirtioPci extends PciFunction implements VirtioTransport {
   }
 
   // Any width, as QEMU asks for where KVM has it ("fast mmio").
-  assignNotifier(queue: number, eventfd: EventFd): void {
+  assignNotifier(queue: number, eventfd: EventCounter): void {
     this.board.bus.assignIoeventfd(this.#bar, notifyOffset(queue), 0, eventfd);
     this.#notifiers.set(queue, eventfd);
   }

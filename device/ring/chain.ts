@@ -53,8 +53,7 @@ const MAX_TOTAL: f64 = 4294967296; // 2.7.5.2: 2^32 bytes, exact in a double, as
  * for a table of descLen / 16 entries at descAddr (translate it, go on there at index 0); else a VIRTQ_REFUSED_* code.
  */
 export function chainStep(table: usize, entries: u32, index: u32, size: u32, state: u32, total: f64): u32 {
-  const count = state & VIRTQ_WALK_COUNT;
-  if (index >= entries) return count == 0 ? VIRTQ_REFUSED_HEAD : VIRTQ_REFUSED_NEXT;
+  if (index >= entries) return (state & VIRTQ_WALK_COUNT) == 0 ? VIRTQ_REFUSED_HEAD : VIRTQ_REFUSED_NEXT;
 
   const desc = table + (index as usize) * VirtqDesc.SIZEOF;
   const addr = load<u64>(desc, VirtqDesc.ADDR);
@@ -66,28 +65,44 @@ export function chainStep(table: usize, entries: u32, index: u32, size: u32, sta
   descFlags = flags;
   descNext = load<u16>(desc, VirtqDesc.NEXT);
 
-  if (flags & VIRTQ_DESC_F_INDIRECT) return indirect(len, flags, size, state, total);
+  if (flags & VIRTQ_DESC_F_INDIRECT) {
+    const judged = judgeIndirect(len, flags, size, state);
+    if (judged != VIRTQ_CHAIN_INDIRECT) return judged;
+    walkState = state | VIRTQ_WALK_IN_TABLE;
+    walkTotal = total;
+    return VIRTQ_CHAIN_INDIRECT;
+  }
+  walkTotal = total + (len as f64);
+  walkState = afterBuffer(flags, state);
+  return judgeBuffer(len, flags, size, state, walkTotal > MAX_TOTAL);
+}
 
-  if (count == size) return VIRTQ_REFUSED_CHAIN_LENGTH;
+/** VIRTQ_CHAIN_LAST or VIRTQ_CHAIN_MORE, or why the buffer is refused. `long`: the chain has more than 2^32 bytes. */
+@inline
+export function judgeBuffer(len: u32, flags: u32, size: u32, state: u32, long: bool): u32 {
+  if ((state & VIRTQ_WALK_COUNT) == size) return VIRTQ_REFUSED_CHAIN_LENGTH;
   if (len == 0) return VIRTQ_REFUSED_ZERO_LENGTH;
   // 2.7.4.2: "The driver MUST place any device-writable descriptor elements after any device-readable descriptor
   // elements."
-  const writable = flags & VIRTQ_DESC_F_WRITE;
-  if (state & VIRTQ_WALK_WRITABLE && !writable) return VIRTQ_REFUSED_ORDER;
+  if (state & VIRTQ_WALK_WRITABLE && !(flags & VIRTQ_DESC_F_WRITE)) return VIRTQ_REFUSED_ORDER;
   // 2.7.5.2: "Drivers MUST NOT add a descriptor chain longer than 2^32 bytes in total"
-  walkTotal = total + (len as f64);
-  if (walkTotal > MAX_TOTAL) return VIRTQ_REFUSED_TOTAL_LENGTH;
-
-  walkState = (state + 1) | (writable ? VIRTQ_WALK_WRITABLE : 0);
+  if (long) return VIRTQ_REFUSED_TOTAL_LENGTH;
   return flags & VIRTQ_DESC_F_NEXT ? VIRTQ_CHAIN_MORE : VIRTQ_CHAIN_LAST;
 }
 
+/** The state of the walk after that buffer. */
+@inline
+export function afterBuffer(flags: u32, state: u32): u32 {
+  return (state + 1) | (flags & VIRTQ_DESC_F_WRITE ? VIRTQ_WALK_WRITABLE : 0);
+}
+
 /**
+ * VIRTQ_CHAIN_INDIRECT, or why the table is refused.
  * 2.7.5.3.2: "The device MUST ignore the write-only flag (flags&VIRTQ_DESC_F_WRITE) in the descriptor that refers to an
  * indirect table." Normal descriptors may stand before it; it is no buffer itself and is not counted as one.
  */
 @inline
-function indirect(len: u32, flags: u32, size: u32, state: u32, total: f64): u32 {
+export function judgeIndirect(len: u32, flags: u32, size: u32, state: u32): u32 {
   // 2.7.5.3.1: "The driver MUST NOT set the VIRTQ_DESC_F_INDIRECT flag unless the VIRTIO_F_INDIRECT_DESC feature was
   // negotiated. The driver MUST NOT set the VIRTQ_DESC_F_INDIRECT flag within an indirect descriptor"
   if (!(state & VIRTQ_WALK_INDIRECT_DESC)) return VIRTQ_REFUSED_INDIRECT_FEATURE;
@@ -97,8 +112,5 @@ function indirect(len: u32, flags: u32, size: u32, state: u32, total: f64): u32 
   if (len == 0 || len % VirtqDesc.SIZEOF != 0) return VIRTQ_REFUSED_INDIRECT_LENGTH;
   // 2.7.5.3.1: "A driver MUST NOT create a descriptor chain longer than the Queue Size of the device."
   if (len / VirtqDesc.SIZEOF > size) return VIRTQ_REFUSED_INDIRECT_SIZE;
-
-  walkState = state | VIRTQ_WALK_IN_TABLE;
-  walkTotal = total;
   return VIRTQ_CHAIN_INDIRECT;
 }

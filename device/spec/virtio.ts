@@ -16,6 +16,7 @@ export const VIRTIO_F_INDIRECT_DESC = 28;
 export const VIRTIO_F_EVENT_IDX = 29;
 export const VIRTIO_F_VERSION_1 = 32;
 export const VIRTIO_F_ACCESS_PLATFORM = 33;
+export const VIRTIO_F_IN_ORDER = 35;
 
 /** 5.11: file system device. */
 export const VIRTIO_ID_FS = 26;

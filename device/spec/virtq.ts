@@ -113,3 +113,14 @@ export const VIRTQ_WALK_COUNT = 0xffff;
 export const VIRTQ_WALK_WRITABLE = 0x10000;
 export const VIRTQ_WALK_IN_TABLE = 0x20000;
 export const VIRTQ_WALK_INDIRECT_DESC = 0x40000;
+
+// What a run over many chains ends with, on either side of a queue. The device's may also end with a refusal.
+export const VIRTQ_RUN_DONE = 0; // as many as were asked for
+export const VIRTQ_RUN_IDLE = 1; // looked in vain as often as was allowed
+export const VIRTQ_RUN_NOTIFY = 2; // what was published last wants a notification; go on after it
+export const VIRTQ_RUN_ELSEWHERE = 3; // the next chain reaches out of the run's region; the steps can take it
+
+// What a run is to do about notifications after it has published.
+export const VIRTQ_NOTIFY_NEVER = 0; // the other side polls: do not even look
+export const VIRTQ_NOTIFY_FLAGS = 1; // look at its flags
+export const VIRTQ_NOTIFY_EVENT = 2; // look at its event word (EVENT_IDX)

@@ -6,6 +6,10 @@ import type { ByteStream } from "../../vm/sync/socket.js";
 import { VhostUserHeader } from "../spec/vhost-user.js";
 import { decodeBody, decodeHeader, describe, encode, isRefused, type Message, type Refused } from "./message.js";
 
+/** The two directions of a connection: of the machine's own, or of a real socket. */
+export type Outgoing = Pick<ByteStream, "send" | "close" | "reopen" | "connected">;
+export type Incoming = Pick<ByteStream, "receive" | "reopen">;
+
 /** The peer has hung up between two messages. */
 export const CLOSED = "closed";
 
@@ -27,8 +31,8 @@ export class ChannelOp<R extends Result = Result> extends Op<R> {
 
 export class Channel {
   constructor(
-    readonly outgoing: ByteStream,
-    readonly incoming: ByteStream,
+    readonly outgoing: Outgoing,
+    readonly incoming: Incoming,
   ) {}
 
   *send(message: Message): Actor {

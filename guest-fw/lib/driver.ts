@@ -1,6 +1,7 @@
 // driver.wasm: the driver side of the split virtqueue alone, for tests, benchmarks and real back-ends. Only exports: a
 // queue is given by the address of its private memory (virtqPrivateBytes). What each call means: virtq.ts.
 
+import { Stream } from "./stream";
 import { Virtqueue } from "./virtq";
 
 export {
@@ -12,8 +13,8 @@ export {
   virtqRingBytes,
 } from "./virtq";
 
-export function init(queue: usize, rings: usize, size: u32, eventIdx: bool): void {
-  changetype<Virtqueue>(queue).init(rings, size, eventIdx);
+export function init(queue: usize, rings: usize, size: u32, eventIdx: bool, inOrder: bool): void {
+  changetype<Virtqueue>(queue).init(rings, size, eventIdx, inOrder);
 }
 export function descArea(queue: usize): usize {
   return changetype<Virtqueue>(queue).desc;
@@ -53,4 +54,26 @@ export function disableCalls(queue: usize): void {
 }
 export function enableCalls(queue: usize): void {
   changetype<Virtqueue>(queue).enableCalls();
+}
+
+export { streamBytes } from "./stream";
+export function streamInit(
+  stream: usize,
+  queue: usize,
+  requests: usize,
+  chain: u32,
+  indirect: bool,
+  batch: u32,
+  outstanding: u32,
+  payload: u32,
+  source: usize,
+  notify: u32,
+): void {
+  changetype<Stream>(stream).init(queue, requests, chain, indirect, batch, outstanding, payload, source, notify);
+}
+export function streamRun(stream: usize, target: u32, looks: u32, patience: u32): i32 {
+  return changetype<Stream>(stream).run(target, looks, patience);
+}
+export function streamReturned(stream: usize): u32 {
+  return changetype<Stream>(stream).returned;
 }

@@ -60,10 +60,13 @@ export class VirtioFsLinux extends FuseTransport {
   private readonly forgets: usize;
   private readonly forgetBuffer: usize;
 
-  /** virtio_dev_probe, up to the end of virtio_fs_probe. The device is live when this returns, and nothing is on its way. */
-  constructor(private readonly modern: VirtioPciModern) {
+  /** virtio_dev_probe, up to the end of virtio_fs_probe. The device is live when this returns, and nothing is on its way. @param more features that it takes besides Linux's */
+  constructor(
+    private readonly modern: VirtioPciModern,
+    more: u64 = 0,
+  ) {
     super(modern);
-    const features = negotiate(modern);
+    const features = negotiate(modern, FEATURES | more);
 
     // virtio_fs_read_tag, and virtio_fs_setup_vqs: hiprio and, with one CPU, one request queue.
     readTag(modern);
@@ -192,13 +195,13 @@ export class VirtioFsLinux extends FuseTransport {
 }
 
 /** register_virtio_device and virtio_dev_probe: virtio 1.4, 3.1.1, steps 1 to 6. Returns the features. */
-function negotiate(device: VirtioPciModern): u64 {
+function negotiate(device: VirtioPciModern, known: u64): u64 {
   device.reset();
   device.addStatus(VIRTIO_CONFIG_S_ACKNOWLEDGE);
   device.addStatus(VIRTIO_CONFIG_S_DRIVER);
   const offered = device.getDeviceFeatures();
   if (!(offered & VERSION_1)) device.fail("it does not offer VIRTIO_F_VERSION_1");
-  const features = offered & FEATURES;
+  const features = offered & known;
   device.setGuestFeatures(features);
   device.addStatus(VIRTIO_CONFIG_S_FEATURES_OK);
   if (!(device.getStatus() & VIRTIO_CONFIG_S_FEATURES_OK)) device.fail("it does not accept its own features");

@@ -3,6 +3,7 @@
 
 import {
   VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_IN_ORDER,
   VIRTIO_F_INDIRECT_DESC,
 } from "../../device/spec/virtio";
 import { write16 } from "./mmio";
@@ -26,9 +27,10 @@ export class VirtioFsVq {
     size: u32,
     features: u64,
   ) {
-    this.indirect = (features & (1 << (VIRTIO_F_INDIRECT_DESC as u64))) != 0;
+    this.indirect = has(features, VIRTIO_F_INDIRECT_DESC);
     this.ring = changetype<Virtqueue>(allocatePages(virtqPrivateBytes(size)));
-    this.ring.init(allocatePages(virtqRingBytes(size)), size, (features & (1 << (VIRTIO_F_EVENT_IDX as u64))) != 0);
+    const rings = allocatePages(virtqRingBytes(size));
+    this.ring.init(rings, size, has(features, VIRTIO_F_EVENT_IDX), has(features, VIRTIO_F_IN_ORDER));
     this.notify = device.activate(index, this.ring, vector);
   }
 
@@ -72,4 +74,8 @@ export class VirtioFsVq {
     this.ring.enableCalls();
     return this.ring.poll() == 0;
   }
+}
+
+function has(features: u64, bit: u32): bool {
+  return (features & (1 << (bit as u64))) != 0;
 }

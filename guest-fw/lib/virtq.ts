@@ -32,6 +32,10 @@ export const VIRTQ_USED_BAD_IDX: i32 = -2; // used.idx ahead of what is in fligh
 export const VIRTQ_USED_BAD_ID: i32 = -3; // no chain in flight has this head
 export const VIRTQ_USED_BAD_LEN: i32 = -4; // more bytes than the chain's writable buffers hold
 
+/** Of what follows a descriptor's address: len, and the one flag that a buffer given to `add` has a say in. */
+const LEN: u64 = 0xffffffff;
+const WRITE: u64 = (VIRTQ_DESC_F_WRITE as u64) << 32;
+
 /** What the driver privately knows of one descriptor; all but `next` is kept for a chain's head only. */
 @unmanaged
 class Entry {
@@ -72,10 +76,16 @@ export class Virtqueue {
   avail: usize;
   used: usize;
   size: u32;
-  /** 1 when VIRTIO_F_EVENT_IDX is negotiated. */
+  /** 1 when VIRTIO_F_EVENT_IDX, VIRTIO_F_IN_ORDER is negotiated. */
   eventIdx: u32;
-  /** Free list, last in, first out: while one request is in flight at a time, its head is the same each time. */
+  inOrder: u32;
+  /**
+   * Free list. `reap` puts a chain in front: while one request is in flight at a time, its head is the same each time.
+   * `reapMany` puts chains behind: descriptors that are used one after the other stay side by side in their cache lines. In
+   * order it is one circle for good: freeCount descriptors from freeHead on are free, the others in flight, oldest first.
+   */
   freeHead: u32;
+  freeTail: u32;
   freeCount: u32;
   inFlight: u32;
   /** avail.idx as it will be when all added chains are published, as it is, and as it was at the last kick decision. */
@@ -85,14 +95,19 @@ export class Virtqueue {
   /** used.idx as last polled, and the next element to reap. */
   usedIdx: u32;
   reapIdx: u32;
-  /** Of the chain that `reap` returned: bytes that the device wrote. */
+  /** In order: 1 while the used element last read stands for further chains, and what it says. */
+  inBatch: u32;
+  batchHead: u32;
+  batchLen: u32;
+  /** Of the chain reaped last: its head, and the bytes that the device wrote. */
+  reapedHead: u32;
   reapedLen: u32;
 
   /**
    * Lays a queue of `size` entries (a power of two) out at `rings`, page-aligned and of virtqRingBytes, and zeroes it;
    * 2.7.10.1: "The driver MUST initialize flags in the used ring to 0 when allocating the used ring."
    */
-  init(rings: usize, size: u32, eventIdx: bool): void {
+  init(rings: usize, size: u32, eventIdx: bool, inOrder: bool = false): void {
     memory.fill(changetype<usize>(this), 0, virtqPrivateBytes(size));
     memory.fill(rings, 0, virtqRingBytes(size));
     this.desc = rings;
@@ -100,25 +115,29 @@ export class Virtqueue {
     this.used = rings + pages(virtqDescBytes(size) + virtqAvailBytes(size));
     this.size = size;
     this.eventIdx = eventIdx;
+    this.inOrder = inOrder;
     this.freeCount = size;
-    for (let i: u32 = 0; i < size; i++) this.entry(i).next = i + 1;
+    this.freeTail = size - 1;
+    // 2.7.5 with IN_ORDER: "driver MUST set next to 0 for the last descriptor in the table (where x = queue_size - 1) and
+    // to x + 1 for the rest of the descriptors."
+    for (let i: u32 = 0; i < size; i++) this.entry(i).next = (i + 1) & (size - 1);
+  }
+
+  @inline
+  private get entries(): usize {
+    return changetype<usize>(this) + offsetof<Virtqueue>();
   }
 
   @inline
   private entry(i: u32): Entry {
-    return changetype<Entry>(changetype<usize>(this) + offsetof<Virtqueue>() + i * offsetof<Entry>());
+    return entryAt(this.entries, i);
   }
 
   /** 2.7.13.1: places `count` buffers into free descriptors and offers the chain. Returns its head, or VIRTQ_NONE. */
   add(buffers: usize, count: u32): i32 {
     if (count == 0 || count > this.freeCount) return VIRTQ_NONE;
     const head = this.freeHead;
-    for (let i: u32 = 0; i < count; i++) {
-      const slot = this.freeHead;
-      this.freeHead = this.entry(slot).next;
-      link(buffers + i * VirtqDesc.SIZEOF, this.desc + slot * VirtqDesc.SIZEOF, i + 1 < count, this.freeHead);
-    }
-    this.offer(head, count, writableBytes(buffers, count));
+    this.offer(1, buffers, 0, count, false);
     return head;
   }
 
@@ -129,37 +148,79 @@ export class Virtqueue {
   addIndirect(buffers: usize, count: u32): i32 {
     // 2.7.5.3.1: "A driver MUST NOT create a descriptor chain longer than the Queue Size of the device."
     if (count == 0 || count > this.size || this.freeCount == 0) return VIRTQ_NONE;
-    for (let i: u32 = 0; i < count; i++) {
-      const buffer = buffers + i * VirtqDesc.SIZEOF;
-      link(buffer, buffer, i + 1 < count, i + 1);
-    }
     const head = this.freeHead;
-    this.freeHead = this.entry(head).next;
-    const desc = this.desc + head * VirtqDesc.SIZEOF;
-    store<u64>(desc, gpa(buffers), VirtqDesc.ADDR);
-    store<u32>(desc, count * VirtqDesc.SIZEOF, VirtqDesc.LEN);
-    store<u16>(desc, VIRTQ_DESC_F_INDIRECT, VirtqDesc.FLAGS);
-    store<u16>(desc, 0, VirtqDesc.NEXT);
-    this.offer(head, 1, writableBytes(buffers, count));
+    this.offer(1, buffers, 0, count, true);
     return head;
   }
 
-  /** 2.7.13.2: the head goes into the next avail ring entry; the device sees it at the next publish. */
-  private offer(head: u32, descriptors: u32, writable: u64): void {
-    const entry = this.entry(head);
-    entry.descriptors = descriptors;
-    entry.writable = writable;
-    this.freeCount -= descriptors;
-    this.inFlight++;
-    const ring = this.avail + (this.nextIdx & (this.size - 1)) * VirtqAvail.RING_ENTRY;
-    store<u16>(ring, head as u16, VirtqAvail.RING);
-    this.nextIdx = (this.nextIdx + 1) & 0xffff;
+  /** Offers `chains` chains of `count` buffers each, which fit; the array of the one with head h is at buffers + h * stride. */
+  @inline
+  offer(chains: u32, buffers: usize, stride: u32, count: u32, indirect: bool): void {
+    if (this.inOrder) this.place(true, chains, buffers, stride, count, indirect);
+    else this.place(false, chains, buffers, stride, count, indirect);
+  }
+
+  /**
+   * All that the device reads is written first: its cache lines come over while the driver notes down the rest. A loop costs
+   * its entry even where it goes round no time, so a chain of one buffer, which most are, is spared them.
+   */
+  @inline
+  private place(inOrder: bool, chains: u32, buffers: usize, stride: u32, count: u32, indirect: bool): void {
+    const table = this.desc;
+    const ring = this.avail + VirtqAvail.RING;
+    const mask = this.size - 1;
+    const entries = this.entries;
+    const idx = this.nextIdx;
+    const perChain: u32 = indirect ? 1 : count;
+    let free = this.freeHead;
+    for (let i: u32 = 0; i < chains; i++) {
+      const head = free;
+      let buffer = buffers + head * stride;
+      if (indirect) {
+        describe(table + head * VirtqDesc.SIZEOF, gpa(buffer), tableOf(count), inOrder);
+        for (let k: u32 = 1; k < count; k++, buffer += VirtqDesc.SIZEOF) link(buffer, buffer, nextIs(k), true);
+        link(buffer, buffer, 0, true);
+      } else {
+        if (count > 1) {
+          for (let k: u32 = 1; k < count; k++, buffer += VirtqDesc.SIZEOF) {
+            const desc = table + free * VirtqDesc.SIZEOF;
+            free = nextOf(entries, free, mask, inOrder);
+            link(buffer, desc, nextIs(free), inOrder);
+          }
+        }
+        link(buffer, table + free * VirtqDesc.SIZEOF, 0, inOrder);
+      }
+      free = nextOf(entries, free, mask, inOrder);
+      // 2.7.13.2: the head goes into the next avail ring entry; the device sees it at the next publish.
+      const entry = ring + ((idx + i) & mask) * VirtqAvail.RING_ENTRY;
+      if (!inOrder || load<u16>(entry) != (head as u16)) store<u16>(entry, head as u16);
+    }
+    let head = this.freeHead;
+    for (let i: u32 = 0; i < chains; i++) {
+      const entry = entryAt(entries, head);
+      entry.descriptors = perChain;
+      entry.writable = writableBytes(buffers + head * stride, count);
+      head = nextOf(entries, head, mask, inOrder);
+      if (perChain > 1) for (let k: u32 = 1; k < perChain; k++) head = nextOf(entries, head, mask, inOrder);
+    }
+    this.freeHead = free;
+    this.freeCount -= chains * perChain;
+    this.inFlight += chains;
+    this.nextIdx = (idx + chains) & 0xffff;
+  }
+
+  /** The free descriptor that follows the `descriptors` next ones from `head` on. */
+  @inline
+  after(head: u32, descriptors: u32): u32 {
+    for (; descriptors > 0; descriptors--) head = this.entry(head).next;
+    return head;
   }
 
   /**
    * 2.7.13.3.1: "The driver MUST perform a suitable memory barrier before the idx update, to ensure the device sees
    * the most up-to-date copy." The store is sequentially consistent: it is that barrier.
    */
+  @inline
   publish(): void {
     this.availIdx = this.nextIdx;
     storeIndex(this.avail + VirtqAvail.IDX, this.availIdx);
@@ -170,6 +231,7 @@ export class Virtqueue {
    * 2.7.13.4.1: "The driver MUST perform a suitable memory barrier before reading flags or avail_event, to avoid missing
    * a notification." The load after publish's store, both sequentially consistent, is ordered so.
    */
+  @inline
   kickPrepare(): bool {
     const old = this.kickedIdx;
     this.kickedIdx = this.availIdx;
@@ -178,8 +240,15 @@ export class Virtqueue {
   }
 
   /** Looks at used.idx. Returns how many elements are pending. */
+  @inline
   poll(): u32 {
     this.usedIdx = loadIndex(this.used + VirtqUsed.IDX);
+    return this.pending;
+  }
+
+  /** Elements that the last poll saw and that were not reaped. */
+  @inline
+  get pending(): u32 {
     return (this.usedIdx - this.reapIdx) & 0xffff;
   }
 
@@ -188,30 +257,120 @@ export class Virtqueue {
    * length in reapedLen, or VIRTQ_NONE, or VIRTQ_USED_BAD_*; then nothing has been taken.
    */
   reap(): i32 {
-    const pending = (this.usedIdx - this.reapIdx) & 0xffff;
-    if (pending == 0) return VIRTQ_NONE;
-    if (pending > this.inFlight) return VIRTQ_USED_BAD_IDX;
-    const element = this.used + (this.reapIdx & (this.size - 1)) * VirtqUsedElem.SIZEOF;
-    const head = load<u32>(element, VirtqUsed.RING + VirtqUsedElem.ID);
-    const len = load<u32>(element, VirtqUsed.RING + VirtqUsedElem.LEN);
-    if (head >= this.size || this.entry(head).descriptors == 0) return VIRTQ_USED_BAD_ID;
-    if ((len as u64) > this.entry(head).writable) return VIRTQ_USED_BAD_LEN;
-    this.release(head);
-    this.reapIdx = (this.reapIdx + 1) & 0xffff;
-    this.reapedLen = len;
-    return head;
+    const reaped = this.reapUpTo(1, true);
+    return reaped == 1 ? this.reapedHead : reaped == 0 ? VIRTQ_NONE : reaped;
   }
 
-  /** Puts a chain back in front of the free list, in its own order. */
-  private release(head: u32): void {
-    const descriptors = this.entry(head).descriptors;
-    let last = head;
-    for (let i: u32 = 1; i < descriptors; i++) last = this.entry(last).next;
-    this.entry(last).next = this.freeHead;
-    this.entry(head).descriptors = 0;
-    this.freeHead = head;
-    this.freeCount += descriptors;
-    this.inFlight--;
+  /**
+   * Takes at most `most` of the elements that the last poll saw. Returns how many; reapedHead and reapedLen are the last
+   * one's. Or VIRTQ_USED_BAD_*; then that one has not been taken.
+   */
+  @inline
+  reapMany(most: u32): i32 {
+    return this.reapUpTo(most, false);
+  }
+
+  @inline
+  private reapUpTo(most: u32, inFront: bool): i32 {
+    const pending = this.pending;
+    if (pending > this.inFlight) return VIRTQ_USED_BAD_IDX;
+    const count = min(most, pending);
+    return this.inOrder ? this.reapInOrder(count, pending) : this.reapEach(count, inFront);
+  }
+
+  @inline
+  private reapEach(count: u32, inFront: bool): i32 {
+    const ring = this.used + VirtqUsed.RING;
+    const size = this.size;
+    const entries = this.entries;
+    const from = this.reapIdx;
+    const none = this.freeCount == 0;
+    const before = this.freeTail;
+    let free = this.freeHead;
+    let tail = before;
+    let freed: u32 = 0;
+    let head: u32 = 0;
+    let len: u32 = 0;
+    let bad: i32 = 0;
+    let reaped: u32 = 0;
+    for (; reaped < count; reaped++) {
+      const element = ring + ((from + reaped) & (size - 1)) * VirtqUsedElem.SIZEOF;
+      head = load<u32>(element, VirtqUsedElem.ID);
+      len = load<u32>(element, VirtqUsedElem.LEN);
+      bad = judge(entries, size, head, len);
+      if (bad) break;
+      const entry = entryAt(entries, head);
+      const descriptors = entry.descriptors;
+      entry.descriptors = 0;
+      freed += descriptors;
+      let last = head;
+      if (descriptors > 1) for (let i: u32 = 1; i < descriptors; i++) last = entryAt(entries, last).next;
+      if (inFront) {
+        entryAt(entries, last).next = free;
+        free = head;
+        if (none) tail = last;
+      } else {
+        entryAt(entries, tail).next = head;
+        tail = last;
+      }
+    }
+    // Behind the tail of a list that was empty stands what is its head now.
+    this.freeHead = none && !inFront ? entryAt(entries, before).next : free;
+    this.freeTail = tail;
+    this.freeCount += freed;
+    this.reapedLen = len;
+    return this.reaped(reaped, head, bad);
+  }
+
+  /** 2.7.9: an element's id is that of "the last buffer in the batch", which ends where used.idx does or before. */
+  private reapInOrder(count: u32, pending: u32): i32 {
+    const ring = this.used + VirtqUsed.RING;
+    const mask = this.size - 1;
+    const entries = this.entries;
+    const from = this.reapIdx;
+    let head = (this.freeHead + this.freeCount) & mask;
+    let inBatch = this.inBatch;
+    let id = this.batchHead;
+    let len = this.batchLen;
+    let last: u32 = 0;
+    let freed: u32 = 0;
+    let bad: i32 = 0;
+    let reaped: u32 = 0;
+    for (; reaped < count; reaped++) {
+      if (!inBatch) {
+        const element = ring + ((from + reaped) & mask) * VirtqUsedElem.SIZEOF;
+        id = load<u32>(element, VirtqUsedElem.ID);
+        len = load<u32>(element, VirtqUsedElem.LEN);
+        bad = judge(entries, mask + 1, id, len);
+        if (bad) break;
+      }
+      inBatch = u32(head != id);
+      if (inBatch && reaped + 1 == pending) {
+        bad = VIRTQ_USED_BAD_ID;
+        break;
+      }
+      const entry = entryAt(entries, head);
+      last = head;
+      head = (head + entry.descriptors) & mask;
+      freed += entry.descriptors;
+      entry.descriptors = 0;
+    }
+    this.inBatch = inBatch;
+    this.batchHead = id;
+    this.batchLen = len;
+    // "The skipped buffers (for which no used ring entry was written) are assumed to have been used (read or written) by
+    // the device completely."
+    this.reapedLen = inBatch ? (min(this.entry(last).writable, u32.MAX_VALUE as u64) as u32) : len;
+    this.freeCount += freed;
+    return this.reaped(reaped, last, bad);
+  }
+
+  @inline
+  private reaped(count: u32, last: u32, bad: i32): i32 {
+    this.reapedHead = last;
+    this.inFlight -= count;
+    this.reapIdx = (this.reapIdx + count) & 0xffff;
+    return count > 0 ? (count as i32) : bad;
   }
 
   /**
@@ -230,21 +389,64 @@ export class Virtqueue {
   }
 }
 
-/** Writes the buffer at `buffer` as the descriptor at `desc` (they may be one), chained to `next` if more follow. */
 @inline
-function link(buffer: usize, desc: usize, more: bool, next: u32): void {
-  const write = load<u16>(buffer, VirtqDesc.FLAGS) & VIRTQ_DESC_F_WRITE;
-  store<u64>(desc, load<u64>(buffer, VirtqDesc.ADDR), VirtqDesc.ADDR);
-  store<u32>(desc, load<u32>(buffer, VirtqDesc.LEN), VirtqDesc.LEN);
-  store<u16>(desc, more ? write | VIRTQ_DESC_F_NEXT : write, VirtqDesc.FLAGS);
-  store<u16>(desc, more ? (next as u16) : 0, VirtqDesc.NEXT);
+function entryAt(entries: usize, i: u32): Entry {
+  return changetype<Entry>(entries + i * offsetof<Entry>());
 }
 
+/** The free descriptor after `i`: in order they are one circle for good. */
+@inline
+function nextOf(entries: usize, i: u32, mask: u32, inOrder: bool): u32 {
+  return inOrder ? (i + 1) & mask : entryAt(entries, i).next;
+}
+
+/** Why a used element is nonsense, or 0. */
+@inline
+function judge(entries: usize, size: u32, id: u32, len: u32): i32 {
+  if (id >= size || entryAt(entries, id).descriptors == 0) return VIRTQ_USED_BAD_ID;
+  return (len as u64) > entryAt(entries, id).writable ? VIRTQ_USED_BAD_LEN : 0;
+}
+
+/** A descriptor's flags and next, when another follows it: as its upper word. */
+@inline
+function nextIs(next: u32): u32 {
+  return VIRTQ_DESC_F_NEXT | (next << 16);
+}
+
+/** Writes the buffer at `buffer` as the descriptor at `desc` (they may be one), with these flags and next besides. */
+@inline
+function link(buffer: usize, desc: usize, chained: u32, recurs: bool): void {
+  const rest = (load<u64>(buffer, VirtqDesc.LEN) & (LEN | WRITE)) | ((chained as u64) << 32);
+  describe(desc, load<u64>(buffer, VirtqDesc.ADDR), rest, recurs);
+}
+
+/** A table of `count` descriptors, as what follows the address. */
+@inline
+function tableOf(count: u32): u64 {
+  return ((count * VirtqDesc.SIZEOF) as u64) | ((VIRTQ_DESC_F_INDIRECT as u64) << 32);
+}
+
+/**
+ * Writes a descriptor: its address, then len, flags and next as one word.
+ * @param recurs it probably stands there already: then it is not written, and its cache line stays with the device
+ */
+@inline
+function describe(desc: usize, addr: u64, rest: u64, recurs: bool): void {
+  if (recurs && load<u64>(desc, VirtqDesc.ADDR) == addr && load<u64>(desc, VirtqDesc.LEN) == rest) return;
+  store<u64>(desc, addr, VirtqDesc.ADDR);
+  store<u64>(desc, rest, VirtqDesc.LEN);
+}
+
+/** Of an array of buffers. */
+@inline
 function writableBytes(buffers: usize, count: u32): u64 {
-  let bytes: u64 = 0;
-  for (let i: u32 = 0; i < count; i++) {
-    const buffer = buffers + i * VirtqDesc.SIZEOF;
-    if (load<u16>(buffer, VirtqDesc.FLAGS) & VIRTQ_DESC_F_WRITE) bytes += load<u32>(buffer, VirtqDesc.LEN);
-  }
+  let bytes = writableIn(buffers);
+  if (count > 1) for (let i: u32 = 1; i < count; i++) bytes += writableIn(buffers + i * VirtqDesc.SIZEOF);
   return bytes;
+}
+
+@inline
+function writableIn(buffer: usize): u64 {
+  const rest = load<u64>(buffer, VirtqDesc.LEN);
+  return rest & WRITE ? rest & LEN : 0;
 }

@@ -2,21 +2,14 @@
 // directly after the other. The first request is on its way as soon as DRIVER_OK has been written.
 
 import { FUSE_DO_READDIRPLUS, FUSE_KERNEL_VERSION } from "../../device/spec/fuse";
-import {
-  VIRTIO_CONFIG_S_ACKNOWLEDGE,
-  VIRTIO_CONFIG_S_DRIVER,
-  VIRTIO_CONFIG_S_DRIVER_OK,
-  VIRTIO_CONFIG_S_FEATURES_OK,
-  VIRTIO_F_ACCESS_PLATFORM,
-  VIRTIO_F_VERSION_1,
-} from "../../device/spec/virtio";
+import { VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_F_ACCESS_PLATFORM } from "../../device/spec/virtio";
 import { VIRTIO_FS_QUEUE_REQUEST, VIRTIO_FS_TAG_SIZE, VirtioFsConfig } from "../../device/spec/virtio-fs";
 import { errnoName } from "../lib/errno-name";
 import { FuseClient, InitOffer, InitReply } from "../lib/fuse";
+import { negotiate } from "../lib/negotiate";
 import { RequestQueue } from "../lib/request-queue";
 import { VirtioPci } from "../lib/virtio-pci";
 
-const VERSION_1: u64 = 1 << (VIRTIO_F_VERSION_1 as u64);
 const ACCESS_PLATFORM: u64 = 1 << (VIRTIO_F_ACCESS_PLATFORM as u64);
 
 /** VirtioFsDxe speaks 7.31: what it offers, and the least that it takes. */
@@ -52,29 +45,8 @@ function initSession(fuse: FuseClient): string | null {
 
 /** VirtioFsInit: virtio 1.4, 3.1.1 "Driver Requirements: Device Initialization", step by step. */
 function initialize(device: VirtioPci): RequestQueue {
-  // 1. Reset the device.
-  let status: u32 = 0;
-  device.setStatus(status);
-
-  // 2. Set the ACKNOWLEDGE status bit: the guest OS has noticed the device.
-  status |= VIRTIO_CONFIG_S_ACKNOWLEDGE;
-  device.setStatus(status);
-
-  // 3. Set the DRIVER status bit: the guest OS knows how to drive the device.
-  status |= VIRTIO_CONFIG_S_DRIVER;
-  device.setStatus(status);
-
-  // 4. Read device feature bits, and write the subset understood by the driver: no ring feature.
-  const features = device.getDeviceFeatures();
-  if (!(features & VERSION_1)) device.fail("it does not offer VIRTIO_F_VERSION_1");
-  device.setGuestFeatures(features & (VERSION_1 | ACCESS_PLATFORM));
-
-  // 5. Set the FEATURES_OK status bit.
-  status |= VIRTIO_CONFIG_S_FEATURES_OK;
-  device.setStatus(status);
-
-  // 6. Re-read device status to ensure the FEATURES_OK bit is still set.
-  if (!(device.getStatus() & VIRTIO_CONFIG_S_FEATURES_OK)) device.fail("it does not accept its own features");
+  // 1 to 6. No ring feature.
+  const status = negotiate(device, ACCESS_PLATFORM);
 
   // 7. Device-specific setup: the configuration, then the virtqueue. Only a request queue; hiprio is never touched.
   checkTag(device);
@@ -88,8 +60,7 @@ function initialize(device: VirtioPci): RequestQueue {
   device.setQueueAddress(queue.ring);
 
   // 8. Set the DRIVER_OK status bit. At this point the device is "live".
-  status |= VIRTIO_CONFIG_S_DRIVER_OK;
-  device.setStatus(status);
+  device.setStatus(status | VIRTIO_CONFIG_S_DRIVER_OK);
   return queue;
 }
 

@@ -115,10 +115,11 @@ async function explore(options: ExploreOptions, { engines, output }: Context): P
 }
 
 function summary(scenario: Scenario, policy: PolicyName, result: ExploreResult): string {
-  const { guest, frontEnd, backEnd, enableAt, memory, kickCount, eventIdx, script } = scenario;
+  const { guest, frontEnd, backEnd, enableAt, memory, kickCount, eventIdx, inOrder, script } = scenario;
   const facts: Fact[] = [
     ["scenario", `${guest}, ${frontEnd}, ${backEnd}, ring messages at ${enableAt}`],
-    ["front-end", `memory ${memory}, kick eventfds born with ${kickCount}, EVENT_IDX ${eventIdx ? "" : "not "}offered`],
+    ["front-end", `memory ${memory}, kick eventfds born with ${kickCount}`],
+    ["features", `EVENT_IDX ${eventIdx ? "" : "not "}offered, IN_ORDER ${inOrder ? "" : "not "}offered`],
     ["script", `${script}: ${SCRIPT[script].about}`],
     ["verdict", verdictWords(result)],
     ...result.hangs.map(({ report }): Fact => ["cause", `${report.cause}, effect ${report.effect}`]),

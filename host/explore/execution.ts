@@ -1,6 +1,7 @@
 // One execution of a system under a scheduler: the same actors as on threads, their ops performed one at a time, in one
 // thread, in an order that somebody chooses. And the state in which it is, as an exact key.
 
+import { BackEndError } from "../../device/front-end/vhost-device.js";
 import { MemoryBacking } from "../../device/fuse/backing/memory.js";
 import type { RingExports } from "../../device/virtqueue.js";
 import { loadLe } from "../../vm/bus.js";
@@ -20,6 +21,7 @@ import { ActorState } from "../../vm/sync/perform.js";
 import type { TraceEvent } from "../../vm/sync/trace.js";
 import { SyncMemory } from "../../vm/sync/words.js";
 import type { Exits } from "../../vm/vcpu.js";
+import { LabError } from "../errors.js";
 import { BOOT_RAM_BYTES, MEMORY_TREE } from "../scenario/boot-machine.js";
 import { SCRIPT } from "../scenario/catalog/index.js";
 import { GaveUp } from "../scenario/gave-up.js";
@@ -223,9 +225,9 @@ export class Execution {
   }
 
   #vcpu(): Actor {
-    const { guest, memory, scenario } = this.world;
+    const { guest, memory } = this.world;
     const { system } = this;
-    return SCRIPT[scenario.script].run(system, (exits, args) => bootGuest(system, guest, memory, exits, args));
+    return runScript(system, (exits, args) => bootGuest(system, guest, memory, exits, args));
   }
 
   /** Local code up to the next op. A loop actor whose round is over begins another, with nothing left of the last. */
@@ -250,6 +252,16 @@ export class Execution {
       detail: op.detail,
       result: value,
     });
+  }
+}
+
+/** @throws LabError for a back-end that breaks off: no final state stands for that yet */
+export function* runScript(system: System, boot: (exits: Exits, args?: readonly string[]) => Actor): Actor {
+  try {
+    yield* SCRIPT[system.scenario.script].run(system, boot);
+  } catch (error) {
+    if (!(error instanceof BackEndError)) throw error;
+    throw new LabError(`a boot that does not hang fails: ${error.message}`);
   }
 }
 

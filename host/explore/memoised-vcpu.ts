@@ -21,10 +21,9 @@ import type { Actor, Op, Result } from "../../vm/sync/op.js";
 import { SyncMemory } from "../../vm/sync/words.js";
 import type { Exit, Exits } from "../../vm/vcpu.js";
 import { MEMORY_TREE } from "../scenario/boot-machine.js";
-import { SCRIPT } from "../scenario/catalog/index.js";
 import { System, VCPU } from "../scenario/system.js";
 import { ActorNode, resultKey } from "./actor-node.js";
-import { bootGuest, type World } from "./execution.js";
+import { bootGuest, runScript, type World } from "./execution.js";
 import { GuestRam } from "./guest-ram.js";
 import type { LiveMemory } from "./live-memory.js";
 
@@ -192,7 +191,7 @@ export class MemoisedVcpu {
     const sync = new SyncMemory(world.sync.buffer);
     this.live.watch(sync);
     const system = new System(sync, world.memory, world.ring, world.scenario, () => new MemoryBacking(MEMORY_TREE));
-    const actor = SCRIPT[world.scenario.script].run(system, (exits, args) => this.#guest(system, exits, args));
+    const actor = runScript(system, (exits, args) => this.#guest(system, exits, args));
     this.#actor = world.play(VCPU, actor, system);
     return this.#actor;
   }

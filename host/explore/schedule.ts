@@ -13,6 +13,7 @@ export const OPTIONS: Readonly<Record<string, Partial<FrontEndOptions>>> = {
   "memory-table": { memory: "table" },
   "kick-count-0": { kickCount: 0 },
   "no-event-idx": { eventIdx: false },
+  "in-order": { inOrder: true },
 };
 /** The longest schedule taken from a string: a bound on what a typing error can make us do. */
 const MOST_OPS = 1_000_000;

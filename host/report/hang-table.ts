@@ -1,12 +1,12 @@
 // The table of `vhostlab hang`.
 
 import { stripVTControlCharacters } from "node:util";
-import Table from "cli-table3";
 import type { Colors, Output } from "./output.js";
 import { FRONT_END_DEFAULTS } from "../scenario/scenario.js";
 import { type Fact, labelled } from "./labelled.js";
 import type { PhaseRow } from "./phase-row.js";
 import { effects, interval, legend, NOTHING, others, phasesCompared, rate } from "./phase-words.js";
+import { plainTable } from "./plain-table.js";
 
 interface Column {
   readonly head: string;
@@ -35,20 +35,6 @@ const COLUMNS: readonly Column[] = [
 /** What stands apart from the table: the first layout that fits is taken. */
 const LAYOUTS: readonly (readonly Column["apart"][])[] = [[], ["seat"], ["seat", "others"]];
 
-const BORDERS = [
-  "top",
-  "top-mid",
-  "top-left",
-  "top-right",
-  "bottom",
-  "bottom-mid",
-  "bottom-left",
-  "bottom-right",
-] as const;
-const RULES = ["left", "left-mid", "mid", "mid-mid", "right", "right-mid", "middle"] as const;
-/** A table without lines, for cli-table3. */
-export const NO_LINES = Object.fromEntries([...BORDERS, ...RULES].map((name) => [name, ""]));
-
 /** Lines, each ended: the table, what each row shows, what its figures mean, and each row that did not hold. */
 export function hangTable(rows: readonly PhaseRow[], { columns, colors }: Pick<Output, "columns" | "colors">): string {
   const layouts = LAYOUTS.map((apart) => ({ apart, lines: tableOf(rows, apart, colors) }));
@@ -71,17 +57,12 @@ export function hangTable(rows: readonly PhaseRow[], { columns, colors }: Pick<O
 
 function tableOf(rows: readonly PhaseRow[], apart: readonly Column["apart"][], colors: Colors): string[] {
   const columns = COLUMNS.filter((column) => !column.apart || !apart.includes(column.apart));
-  const table = new Table({
-    head: columns.map((column) => colors.bold(column.head)),
-    colAligns: columns.map((column) => column.align ?? "left"),
-    chars: NO_LINES,
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
-  });
-  table.push(...rows.map((row) => columns.map((column) => column.cell(row, colors))));
-  return table
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd());
+  const table = plainTable(
+    columns.map((column) => column.head),
+    rows.map((row) => columns.map((column) => column.cell(row, colors))),
+    { colors, right: [...columns.keys()].filter((i) => columns[i]!.align === "right") },
+  );
+  return table.split("\n").slice(0, -1);
 }
 
 function factLines(facts: readonly Fact[]): string[] {
@@ -90,12 +71,13 @@ function factLines(facts: readonly Fact[]): string[] {
 
 /** Who sits where, and what is not as it is by default. */
 function seats([row]: readonly PhaseRow[]): Fact {
-  const { id, guest, frontEnd, backEnd, enableAt, memory, kickCount, eventIdx, delays, cold = [] } = row!;
+  const { id, guest, frontEnd, backEnd, enableAt, memory, kickCount, eventIdx, inOrder, delays, cold = [] } = row!;
   const changes = [
     enableAt !== FRONT_END_DEFAULTS.enableAt && `messages at ${enableAt}`,
     memory !== FRONT_END_DEFAULTS.memory && `memory ${memory}`,
     kickCount !== FRONT_END_DEFAULTS.kickCount && `kick count ${kickCount}`,
     eventIdx !== FRONT_END_DEFAULTS.eventIdx && "EVENT_IDX not offered",
+    inOrder !== FRONT_END_DEFAULTS.inOrder && "IN_ORDER offered",
     ...delays.map(({ point, micros }) => `${point}=${micros}us`),
     cold.length > 0 && `new ${cold.join(" and ")} plane`,
   ];

@@ -3,7 +3,7 @@
 import { version } from "../package.js";
 import { type MachineInfo, machineInfo } from "./machine.js";
 
-const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 1;
 
 export interface JsonHead {
   readonly schemaVersion: number;

@@ -1,10 +1,9 @@
 // The matrix: its cells as data, how they differ from those recorded, and the table for people.
 
-import Table from "cli-table3";
 import type { Breach, Cause, Effect, ExploreResult } from "../scenario/outcome.js";
 import type { FrontEndOptions, Scenario } from "../scenario/scenario.js";
-import { NO_LINES } from "./hang-table.js";
 import type { Colors } from "./output.js";
+import { plainTable } from "./plain-table.js";
 
 /** A scenario and what a search found, without what differs from machine to machine. */
 export interface Cell
@@ -18,7 +17,7 @@ export interface Cell
 }
 
 export function cellOf(scenario: Scenario, result: ExploreResult): Cell {
-  const { guest, script, frontEnd, backEnd, enableAt, memory, kickCount, eventIdx } = scenario;
+  const { guest, script, frontEnd, backEnd, enableAt, memory, kickCount, eventIdx, inOrder } = scenario;
   const { causes: _causes, ms: _ms, hangs, breaches, ...found } = result;
   const broken = breaches.map(({ rule, detail, schedule }) => ({ rule, detail, schedule }));
   return {
@@ -26,7 +25,7 @@ export function cellOf(scenario: Scenario, result: ExploreResult): Cell {
     script,
     frontEnd,
     backEnd,
-    options: { enableAt, memory, kickCount, eventIdx },
+    options: { enableAt, memory, kickCount, eventIdx, inOrder },
     ...found,
     hangs: hangs.map(({ schedule, report: { cause, effect } }) => ({ cause, effect, schedule })),
     ...(broken.length > 0 && { breaches: broken }),
@@ -74,18 +73,12 @@ export function matrixTable(cells: readonly Cell[], colors: Colors): string {
   const columns = distinct(cells.map(({ guest, script }) => `${guest}\n${script.replaceAll("-", "-\n")}`));
   const columnOf = ({ guest, script }: Cell): string => `${guest}\n${script.replaceAll("-", "-\n")}`;
   const pairs = distinct(cells.map(({ frontEnd, backEnd }) => `${frontEnd} ${backEnd}`));
-  const table = new Table({
-    head: ["front-end", "back-end", ...columns].map((head) => colors.bold(head)),
-    chars: NO_LINES,
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
-  });
-  for (const pair of pairs) {
+  const rows = pairs.map((pair) => {
     const row = cells.filter(({ frontEnd, backEnd }) => `${frontEnd} ${backEnd}` === pair);
     const found = columns.map((column) => row.filter((cell) => columnOf(cell) === column));
-    table.push([...pair.split(" "), ...found.map((cells) => cells.map((cell) => verdict(cell, colors)).join(" "))]);
-  }
-  const lines = [...table.toString().split("\n"), "", colors.dim(legend(cells))];
-  return lines.map((line) => `${line.trimEnd()}\n`).join("");
+    return [...pair.split(" "), ...found.map((cells) => cells.map((cell) => verdict(cell, colors)).join(" "))];
+  });
+  return `${plainTable(["front-end", "back-end", ...columns], rows, { colors })}\n${colors.dim(legend(cells))}\n`;
 }
 
 function verdict({ verdict, hangs, breaches, complete }: Cell, colors: Colors): string {

@@ -53,8 +53,11 @@ const CLOCKS: Readonly<Record<TimeUnit, string>> = {
 
 const PROCESSES = ["front-end", "back-end"] as const;
 
+/** A scenario, or one whose back-end is a real program. */
+export type Traced = Omit<Scenario, "backEnd"> & { readonly backEnd: string };
+
 /** @param about what else the metadata is to say: the head of all JSON, a schedule */
-export function perfettoTrace(recording: Recording, scenario: Scenario, unit: TimeUnit, about: object): ChromeTrace {
+export function perfettoTrace(recording: Recording, scenario: Traced, unit: TimeUnit, about: object): ChromeTrace {
   const { report, dropped = {} } = recording;
   const drawing = new Drawing(recording, unit);
   return {
@@ -93,7 +96,7 @@ class Drawing {
     this.#spans = this.#measure(LONGEST[unit]);
   }
 
-  names({ guest, frontEnd, backEnd }: Scenario): ChromeEvent[] {
+  names({ guest, frontEnd, backEnd }: Traced): ChromeEvent[] {
     const titles = { "front-end": `vCPU and front-end: ${guest}, ${frontEnd}`, "back-end": `back-end: ${backEnd}` };
     const meta = (name: string, pid: number, tid: number, args: object): ChromeEvent => ({
       ph: "M",

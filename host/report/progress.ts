@@ -38,6 +38,11 @@ export function cellsProgress(output: Output, cells: number): Progress<number> {
   }));
 }
 
+/** What is being done, in words. */
+export function lineProgress(output: Output): Progress<string> {
+  return bar(output, "{said}", 1, (said: string) => ({ value: 0, said }));
+}
+
 function bar<P>(
   output: Output,
   format: string,

@@ -3,10 +3,9 @@
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { LabError, UserError } from "../errors.js";
 import type { Recording } from "../scenario/outcome.js";
-import type { Scenario } from "../scenario/scenario.js";
 import type { TimeUnit } from "./causes.js";
 import { jsonHead } from "./json.js";
-import { perfettoTrace } from "./perfetto.js";
+import { perfettoTrace, type Traced } from "./perfetto.js";
 
 /** @throws UserError where `path` cannot be written. @returns undefined when no trace is wanted */
 export function openTraceFile(path: string | undefined): TraceFile | undefined {
@@ -23,7 +22,7 @@ export class TraceFile {
   constructor(readonly path: string) {}
 
   /** @param about what else the metadata is to say. @throws LabError when it cannot be written after all */
-  write(recording: Recording, scenario: Scenario, unit: TimeUnit, about: object = {}): void {
+  write(recording: Recording, scenario: Traced, unit: TimeUnit, about: object = {}): void {
     const { traceEvents, ...rest } = perfettoTrace(recording, scenario, unit, { ...jsonHead(), ...about });
     const lines = traceEvents.map((event) => JSON.stringify(event)).join(",\n");
     const head = JSON.stringify(rest, null, 2).slice(0, -"\n}".length);

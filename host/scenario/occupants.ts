@@ -41,6 +41,12 @@ const GUEST = {
     certainty: "read",
     source: "the same driver; its requests as fs/fuse makes them, without caches",
   },
+  bench: {
+    standsFor: "nobody: requests to be measured, above Linux's virtio_fs driver",
+    does: "as linux, mounted at once, with large buffers; takes VIRTIO_F_IN_ORDER where it is offered",
+    certainty: "ours",
+    source: "the same driver; VIRTIO_F_IN_ORDER by virtio 1.4, 2.7.9",
+  },
 } as const satisfies Record<string, Occupant>;
 
 const FRONT_END = {

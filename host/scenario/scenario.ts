@@ -35,6 +35,8 @@ export interface FrontEndOptions {
   readonly kickCount: 0 | 1;
   /** VIRTIO_F_EVENT_IDX is offered, where the back-end has it. A driver that does not know it does as before. */
   readonly eventIdx: boolean;
+  /** VIRTIO_F_IN_ORDER is offered, where the back-end has it. Only guest `bench` takes it. */
+  readonly inOrder: boolean;
 }
 
 /** As QEMU is with every back-end here. */
@@ -43,6 +45,7 @@ export const FRONT_END_DEFAULTS: FrontEndOptions = {
   memory: "slots",
   kickCount: 1,
   eventIdx: true,
+  inOrder: false,
 };
 
 export interface Scenario extends FrontEndOptions {

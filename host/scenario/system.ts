@@ -13,7 +13,7 @@ import { DeviceCfg } from "../../device/front-end/device-cfg.js";
 import { IoctlFrontEnd } from "../../device/front-end/ioctl.js";
 import { FRONT_END_VARIANTS } from "../../device/front-end/variants.js";
 import type { DeviceParts, Notifier, VhostDevice } from "../../device/front-end/vhost-device.js";
-import { VhostUserFrontEnd } from "../../device/front-end/vhost-user.js";
+import { VhostUserFrontEnd, type VhostUserParts } from "../../device/front-end/vhost-user.js";
 import { VirtioPci } from "../../device/front-end/virtio-pci.js";
 import type { Backing } from "../../device/fuse/backing/backing.js";
 import { describeRequest } from "../../device/fuse/request.js";
@@ -32,17 +32,18 @@ import { ByteStream } from "../../vm/sync/socket.js";
 import type { Note } from "../../vm/sync/trace.js";
 import type { SyncMemory } from "../../vm/sync/words.js";
 import { checkScript, SCRIPT } from "./catalog/index.js";
+import type { FrontEndName } from "./occupants.js";
 import { checkPair, type Scenario } from "./scenario.js";
 
 /** hiprio and one request queue, QEMU's default num-request-queues; and its default queue-size. */
-const QUEUES = VIRTIO_FS_QUEUE_REQUEST + 1;
-const QUEUE_SIZE = 128;
+export const QUEUES = VIRTIO_FS_QUEUE_REQUEST + 1;
+export const QUEUE_SIZE = 128;
 const TAG = "share";
 /** PCI base class and subclass: mass storage, other. */
 const CLASS_STORAGE_OTHER = 0x0180;
 const SLOT = 1;
 /** Kick eventfds of a queue that can be alive at once: the one in use, and the last one until its GET_VRING_BASE. */
-const KICKS = 2;
+export const KICKS = 2;
 
 /** An actor beside the vCPU: a thread that goes round for ever. */
 export interface LoopActor {
@@ -151,6 +152,7 @@ export class System {
       queueSize: QUEUE_SIZE,
       kickCount: scenario.kickCount,
       eventIdx: scenario.eventIdx,
+      inOrder: scenario.inOrder,
       ...(note && { note }),
     };
     const pair = pairOf(scenario, server, device, () => sync.setNote(this.#ended, this.processesEnded + 1));
@@ -158,12 +160,7 @@ export class System {
     this.backEnd = pair.backEnd;
     this.replies = pair.replies;
     if (note) this.backEnd.note = note;
-    this.transport = new VirtioPci(this.machine, this.frontEnd, {
-      classDevice: CLASS_STORAGE_OTHER,
-      enableAt: scenario.enableAt,
-      ...(note && { note }),
-    });
-    this.machine.plug(SLOT, this.transport);
+    this.transport = plug(this.machine, this.frontEnd, scenario, note);
 
     this.vcpu = new WaitRecord(sync, VCPU);
     const loop = (name: string, plane: LoopActor["plane"], round: LoopActor["round"]): LoopActor => ({
@@ -232,10 +229,7 @@ function pairOf(
   const channel = new Channel(toBackEnd, toFrontEnd);
   const parts = { ...device, channel, ramFd: descriptors.add({ kind: "memory" }), backendReqFd: socketFd };
   return {
-    frontEnd:
-      scenario.frontEnd === "cloud-hypervisor"
-        ? new CloudHypervisorFrontEnd(parts)
-        : new VhostUserFrontEnd({ ...parts, variant: FRONT_END_VARIANTS[scenario.frontEnd], memory: scenario.memory }),
+    frontEnd: vhostUserFrontEnd(scenario.frontEnd, { ...parts, memory: scenario.memory }),
     backEnd,
     control: () => (restarts ? restartingControlPlane(backEnd, onEnd) : controlPlane(backEnd)),
     work: (worker) => variant.work(backEnd, worker),
@@ -243,8 +237,33 @@ function pairOf(
   };
 }
 
+/** Who sits in the front-end's seat, where its back-end is at the other end of a channel. */
+export function vhostUserFrontEnd(
+  name: Exclude<FrontEndName, "ioctl">,
+  parts: Omit<VhostUserParts, "variant">,
+): CloudHypervisorFrontEnd | VhostUserFrontEnd {
+  if (name === "cloud-hypervisor") return new CloudHypervisorFrontEnd(parts);
+  return new VhostUserFrontEnd({ ...parts, variant: FRONT_END_VARIANTS[name] });
+}
+
+/** Puts the front-end's device into the machine. */
+export function plug(
+  machine: Machine,
+  frontEnd: VhostDevice,
+  { enableAt }: Pick<Scenario, "enableAt">,
+  note?: Note,
+): VirtioPci {
+  const transport = new VirtioPci(machine, frontEnd, {
+    classDevice: CLASS_STORAGE_OTHER,
+    enableAt,
+    ...(note && { note }),
+  });
+  machine.plug(SLOT, transport);
+  return transport;
+}
+
 /** struct virtio_fs_config: tag, num_request_queues. */
-function deviceConfig(): DeviceCfg {
+export function deviceConfig(): DeviceCfg {
   const bytes = new Uint8Array(VirtioFsConfig.SIZEOF);
   bytes.set(new TextEncoder().encode(TAG), VirtioFsConfig.TAG);
   new DataView(bytes.buffer).setUint32(VirtioFsConfig.NUM_REQUEST_QUEUES, QUEUES - 1, true);

@@ -32,7 +32,7 @@ export function createActor({ openHostDir, clock }: ActorPlatform): ActorApi {
     const sync = new SyncMemory(setup.sync);
     const ring = new WebAssembly.Instance(setup.ring, { env: { memory: setup.memory } }).exports;
     const backing = (): Backing =>
-      job.share.kind === "host-dir" ? openHostDir(job.share.path) : new MemoryBacking(MEMORY_TREE);
+      job.share.kind === "host-dir" ? openHostDir(job.share.path) : new MemoryBacking(job.share.tree ?? MEMORY_TREE);
     // The performer that the notes go to needs records that the system allocates: tied here, before anybody runs.
     let performer: ThreadPerformer | undefined;
     const note = job.trace ? (name: string, detail: string) => performer?.note(name, detail) : undefined;

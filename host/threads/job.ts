@@ -1,11 +1,14 @@
 // What the main thread tells an actor's Worker, and what comes back. Plain data: comlink carries it, and it carries
 // life-cycle only; the actors talk through shared memory.
 
+import type { MemoryTree } from "../../device/fuse/backing/memory.js";
 import type { TraceEvent } from "../../vm/sync/trace.js";
 import type { Scenario } from "../scenario/scenario.js";
 
-/** What is shared with the guest: a host directory, or a small tree in memory. */
-export type ShareSource = { readonly kind: "host-dir"; readonly path: string } | { readonly kind: "memory" };
+/** What is shared with the guest: a host directory, or a tree in memory, MEMORY_TREE unless another is given. */
+export type ShareSource =
+  | { readonly kind: "host-dir"; readonly path: string }
+  | { readonly kind: "memory"; readonly tree?: MemoryTree };
 
 /** Given to a Worker once. */
 export interface Setup {

@@ -7,7 +7,7 @@ import type { ExplorerApi } from "./explorer.js";
 import { type Platform, type Spawned, type Thread, threadOf } from "./platform.js";
 
 // Run from its TypeScript source (by a test runner), this module finds what it needs in the build.
-const BUILD = import.meta.url.endsWith(".ts")
+export const BUILD = import.meta.url.endsWith(".ts")
   ? new URL("../../dist/", import.meta.url)
   : new URL("../../", import.meta.url);
 

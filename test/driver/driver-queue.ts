@@ -24,11 +24,12 @@ export class DriverQueue {
     size: number,
     eventIdx: boolean,
     driver: DriverExports = instantiateDriver(memory),
+    inOrder = false,
   ) {
     this.driver = driver;
     this.view = new DataView(memory.buffer);
     this.freePlaces = Array.from({ length: size + 1 }, (_, i) => TABLES + i * (size + 1) * VirtqDesc.SIZEOF);
-    driver.init(QUEUE, RINGS, size, Number(eventIdx));
+    driver.init(QUEUE, RINGS, size, Number(eventIdx), Number(inOrder));
     this.areas = {
       desc: driver.descArea(QUEUE),
       avail: driver.availArea(QUEUE),

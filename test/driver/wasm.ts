@@ -11,7 +11,7 @@ export interface DriverExports {
   readonly VIRTQ_USED_BAD_LEN: WebAssembly.Global;
   virtqPrivateBytes(size: number): number;
   virtqRingBytes(size: number): number;
-  init(queue: number, rings: number, size: number, eventIdx: number): void;
+  init(queue: number, rings: number, size: number, eventIdx: number, inOrder: number): void;
   descArea(queue: number): number;
   availArea(queue: number): number;
   usedArea(queue: number): number;

@@ -14,6 +14,7 @@ const GUESTS: Readonly<Record<string, { readonly env: readonly string[]; readonl
   linux: { env: [...ACCESSES, "sleep", "wfi"], wasi: WASI },
   "linux-probe": { env: [...ACCESSES, "sleep", "wfi"], wasi: WASI },
   shell: { env: [...ACCESSES, "sleep", "wfi"], wasi: [...WASI, "fd_read"] },
+  bench: { env: [...ACCESSES, "sleep", "wfi"], wasi: WASI },
 };
 
 const share = () =>

@@ -13,7 +13,7 @@ import { OCCUPANTS } from "../../host/scenario/occupants.js";
 import type { PhaseRow } from "../../host/report/phase-row.js";
 import { ALL_ROWS, type Row, SEED } from "../../host/scenario/rows.js";
 import { SCRIPTS, type Scenario } from "../../host/scenario/scenario.js";
-import { asRecorded, CLEAN, EXPLORED, hangingAsPublished, REPORT, runWith } from "./fakes.js";
+import { asRecorded, CLEAN, EXPLORED, hangingAsPublished, PROBED, REPORT, runWith } from "./fakes.js";
 import { SEED_HANG } from "./report/events.js";
 
 const LIMITS: BootsLimits = { boots: 500, enough: 20 };
@@ -34,6 +34,26 @@ function recording(result: BootsResult = { counts: { first: CLEAN, reboot: CLEAN
   };
   return { asked, runBoots };
 }
+
+describe("vhostlab bench", () => {
+  it.each<[readonly string[], RegExp]>([
+    [["--ring", "100"], /Allowed sizes are 128, 256, 1024, 32768/],
+    [["--features", "packed"], /Allowed features are event_idx, indirect, in_order/],
+    [["--batch", "0"], /A whole number from 1/],
+    [["--batch", "1,64", "--outstanding", "32"], /a batch of 64 is more than the 32/],
+    [["--chain", "300"], /longer than the queue/],
+    [["--seconds", "0"], /Seconds up to 10/],
+    [["--against", "rust"], /native, js/],
+    [["--svg", "chart.svg"], /--svg needs several values/],
+    [["--compare", "one.json"], /--compare takes two files/],
+    [["--compare", "package.json", "package.json"], /package.json: schemaVersion undefined/],
+    [["--compare", "none.json", "none.json"], /ENOENT/],
+  ])("bench ring %j is wrong usage, and says why", async (options, why) => {
+    const { exitCode, data, talk } = await runWith({}, ["bench", "ring", ...options]);
+    expect([exitCode, data]).toEqual([2, ""]);
+    expect(talk).toMatch(why);
+  });
+});
 
 describe("vhostlab hang", () => {
   it("runs the four rows, holds them, and shows one hang with the lost kick marked", async () => {
@@ -171,6 +191,7 @@ describe("vhostlab hang", () => {
         memory: "slots",
         kickCount: 1,
         eventIdx: true,
+        inOrder: false,
         delays: [],
         script: "first",
       },
@@ -215,6 +236,7 @@ describe("vhostlab hang", () => {
       memory: "slots",
       kickCount: 1,
       eventIdx: true,
+      inOrder: false,
       delays: [{ point: POINT, micros: 1_000_000 }],
       phase: "first",
       boots: 500,
@@ -256,6 +278,7 @@ describe("vhostlab boot", () => {
         memory: "slots",
         kickCount: 1,
         eventIdx: true,
+        inOrder: false,
         delays: [],
         script: "first",
       },
@@ -531,23 +554,31 @@ describe("vhostlab matrix", () => {
 });
 
 describe("help", () => {
-  it.each([[[]], [["hang"]], [["boot"]], [["explore"]], [["matrix"]], [["replay"]], [["occupants"]]])(
-    "of %o has an example that runs",
-    async (command) => {
-      const { exitCode, data } = await runWith({}, [...command, "--help"]);
-      expect(exitCode).toBe(0);
-      const example = /^ {2}\$ vhostlab (.*)$/m.exec(data)?.[1]?.split(" ");
-      const engines: Engines = {
-        ...published,
-        runBoots: published.runBoots,
-        bootOnce: async () => 0,
-        explore: async () => EXPLORED,
-        exploreAll: asRecorded,
-        replay: async (_schedule, { times }) => Array(times).fill({ outcome: "answered", events: SEED_HANG }),
-      };
-      expect((await runWith(engines, example!)).exitCode).toBe(0);
-    },
-  );
+  it.each([
+    [[]],
+    [["hang"]],
+    [["boot"]],
+    [["explore"]],
+    [["matrix"]],
+    [["replay"]],
+    [["probe"]],
+    [["compare"]],
+    [["occupants"]],
+  ])("of %o has an example that runs", async (command) => {
+    const { exitCode, data } = await runWith({}, [...command, "--help"]);
+    expect(exitCode).toBe(0);
+    const example = /^ {2}\$ vhostlab (.*)$/m.exec(data)?.[1]?.split(" ");
+    const engines: Engines = {
+      ...published,
+      runBoots: published.runBoots,
+      bootOnce: async () => 0,
+      explore: async () => EXPLORED,
+      exploreAll: asRecorded,
+      replay: async (_schedule, { times }) => Array(times).fill({ outcome: "answered", events: SEED_HANG }),
+      probe: async () => PROBED,
+    };
+    expect((await runWith(engines, example!)).exitCode).toBe(0);
+  });
 
   it("of hang names every row with its claim, and every point of --delay", async () => {
     const { data } = await runWith({}, ["hang", "--help"]);

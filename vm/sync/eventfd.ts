@@ -3,6 +3,9 @@
 import { type Cell, Op } from "./op.js";
 import type { Foldable, SyncMemory, WaitQueue } from "./words.js";
 
+/** What a driver's side does with an eventfd: one of the machine's, or one of the operating system's. */
+export type EventCounter = Pick<EventFd, "create" | "add" | "read" | "testAndClear" | "clear">;
+
 export class EventFd implements Foldable {
   readonly cell: Cell;
   readonly #touched: { reads: Cell[]; writes: Cell[] };

@@ -12,6 +12,9 @@ import type { System } from "../system.js";
  */
 export type RunGuest = (exits: Exits, args?: readonly string[]) => Actor<unknown>;
 
+/** What a script needs of a system: the vCPU's side, whoever serves the rings. */
+export type Powered = Pick<System, "powerOn" | "machine" | "frontEnd" | "transport">;
+
 export interface Script {
   /** The story in a line. */
   readonly about: string;
@@ -23,7 +26,7 @@ export interface Script {
   };
   /** When the connection ends the back-end ends, and is started again; without it nobody does that. */
   readonly restarts?: boolean;
-  run(system: System, runGuest: RunGuest): Actor;
+  run(system: Powered, runGuest: RunGuest): Actor;
 }
 
 /** Thrown into a guest that is reset while it runs. */
@@ -32,7 +35,7 @@ class GuestReset extends Error {
 }
 
 /** Boots, and has something happen when the guest first waits for an answer to its request: then that is in flight. */
-export function* bootWhile(system: System, runGuest: RunGuest, happens: () => Actor): Actor {
+export function* bootWhile(system: Powered, runGuest: RunGuest, happens: () => Actor): Actor {
   let happened = false;
   const { exits } = system.machine;
   const waiting = (exit: Exit): Exit =>
@@ -48,7 +51,7 @@ export function* bootWhile(system: System, runGuest: RunGuest, happens: () => Ac
 }
 
 /** Boots up to the moment at which the guest's request is in flight; there the machine is reset. */
-export function* bootUntilInFlight(system: System, runGuest: RunGuest): Actor {
+export function* bootUntilInFlight(system: Powered, runGuest: RunGuest): Actor {
   try {
     // biome-ignore lint/correctness/useYield: the reset is no step
     yield* bootWhile(system, runGuest, function* () {

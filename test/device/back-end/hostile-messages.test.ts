@@ -287,22 +287,28 @@ describe.each(Object.entries(BACK_END_VARIANTS))("%s", (name, variant) => {
       servesAfterwards(all);
     });
 
-    test("no kick descriptor (NOFD, polling): nothing spins, GET_VRING_BASE answers, a restart serves", () => {
-      const all = rig().connect().start(1);
-      all.offer(1);
-      all.kick(1);
-      expect(all.ack(vu.VHOST_USER_SET_VRING_KICK, vringFd(1, "no fd"))).toBe(0n);
-      all.kick(1);
-      all.settle();
-      all.stop(1);
-      all.clearRing(1);
-      servesAfterwards(all);
-    });
+    // It does at the second of two without GET_VRING_BASE between them: libvhost-user.test.ts.
+    const aborts = name === "c";
+
+    test.skipIf(aborts)(
+      "no kick descriptor (NOFD, polling): nothing spins, GET_VRING_BASE answers, a restart serves",
+      () => {
+        const all = rig().connect().start(1);
+        all.offer(1);
+        all.kick(1);
+        expect(all.ack(vu.VHOST_USER_SET_VRING_KICK, vringFd(1, "no fd"))).toBe(0n);
+        all.kick(1);
+        all.settle();
+        all.stop(1);
+        all.clearRing(1);
+        servesAfterwards(all);
+      },
+    );
 
     // vhost-user-backend up to 0.21 returns the error of epoll_ctl: the second descriptor was never registered.
     const failsToStop = ["rust-0.10", "rust-0.12", "rust-0.13.1"].includes(name);
     const then = failsToStop ? "the connection ends with GET_VRING_BASE" : "it is answered, and a restart serves";
-    test(`a second kick descriptor on a running ring: nothing spins, ${then}`, () => {
+    test.skipIf(aborts)(`a second kick descriptor on a running ring: nothing spins, ${then}`, () => {
       const all = rig().connect().start(1);
       const [first, second] = all.queues[1]!.kicks;
       for (const fd of [second!.fd, second!.fd, first!.fd, second!.fd]) {

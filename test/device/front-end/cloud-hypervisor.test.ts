@@ -53,7 +53,7 @@ function powered(backEnd: Variant = REKICK, options?: ConstructorParameters<type
 
 describe("2.7, message by message", () => {
   it.each([
-    ["rekick", connect("0x170000000", "0xa029", "0x8029")],
+    ["rekick", connect("0x970000000", "0xa029", "0x8029")],
     ["rust-0.10", connect("0x170000000", "0x8429", "0x8429")],
     ["c", connect("0x175000000", "0x8c2b", "0x842b")],
   ] as const)(

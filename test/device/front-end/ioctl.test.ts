@@ -83,6 +83,7 @@ function setUp() {
     queueSize: 4,
     kickCount: 1,
     eventIdx: true,
+    inOrder: false,
     tapFd: rig.tapFd,
     vhost: {
       ioctl: (call) => {

@@ -53,7 +53,7 @@ export class Machine {
     frontEnd: FrontEndVariant | "cloud-hypervisor",
     backEnd: Variant,
     options: Partial<
-      Pick<VhostUserParts, "queueSize" | "memory" | "kickCount" | "eventIdx"> &
+      Pick<VhostUserParts, "queueSize" | "memory" | "kickCount" | "eventIdx" | "inOrder"> &
         Pick<VirtioPciOptions, "enableAt"> & { restarts: boolean }
     > = {},
   ) {
@@ -70,6 +70,7 @@ export class Machine {
       queueSize: options.queueSize ?? 128, // QEMU's default
       kickCount: options.kickCount ?? 1, // 2.1: QEMU's
       eventIdx: options.eventIdx ?? true, // QEMU's default
+      inOrder: options.inOrder ?? false, // QEMU's default
       note,
     };
     this.frontEnd =

@@ -62,7 +62,8 @@ const BACK_ENDS = {
     noReplyAck: "0x8a423",
   },
   // Our own: MQ, REPLY_ACK, BACKEND_REQ, RESET_DEVICE, CONFIGURE_MEM_SLOTS.
-  rekick: { features: "0x170000000", offered: "0xa029", before82: "0xa029", from82: "0xa029", noReplyAck: "0xa021" },
+  // Ours: IN_ORDER (35) besides.
+  rekick: { features: "0x970000000", offered: "0xa029", before82: "0xa029", from82: "0xa029", noReplyAck: "0xa021" },
 } as const satisfies Record<BackEndName, object>;
 
 interface FrontEndRow {

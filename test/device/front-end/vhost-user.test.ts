@@ -122,6 +122,14 @@ test("a device with event_idx off does not offer EVENT_IDX, whatever the back-en
     expect(powered(frontEnd, BACK_END_VARIANTS.c, options).frontEnd.offeredFeatures()).toEqual([0x1000_0000, 1]);
 });
 
+test("IN_ORDER (35) is offered by a device with in_order on, where the back-end has it", () => {
+  const offered = (backEnd: typeof REKICK, inOrder: boolean) =>
+    powered(undefined, backEnd, { inOrder }).frontEnd.offeredFeatures();
+  expect(offered(REKICK, true)).toEqual([0x3000_0000, 0b1001]);
+  expect(offered(REKICK, false)).toEqual([0x3000_0000, 1]);
+  expect(offered(BACK_END_VARIANTS.c, true)).toEqual([0x3000_0000, 1]);
+});
+
 describe("queues", () => {
   test("2.2 (b) addresses reach the device in the queue_enable write: a queue that is not enabled is not started", () => {
     const m = powered();

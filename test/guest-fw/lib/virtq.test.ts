@@ -118,7 +118,7 @@ describe("supplying buffers (virtio 1.4, 2.7.13)", () => {
     const a = new DriverQueue(memory, 4, false, driver);
     const far = 0x100000;
     const before = Buffer.from(new Uint8Array(memory.buffer, 0, far));
-    driver.init(far, far + 0x1000, 8, 1);
+    driver.init(far, far + 0x1000, 8, 1, 0);
     expect(driver.add(far, far + 0x8000, 3)).toBe(0);
     driver.publish(far);
     expect(before.equals(new Uint8Array(memory.buffer, 0, far))).toBe(true);

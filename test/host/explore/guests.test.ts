@@ -4,10 +4,24 @@ import { describe, expect, it } from "vitest";
 import { explore } from "../../../host/explore/explore.js";
 import type { BackEndName, FrontEndName, GuestName } from "../../../host/scenario/occupants.js";
 import { ROWS } from "../../../host/scenario/rows.js";
+import type { Scenario } from "../../../host/scenario/scenario.js";
 import { nodePlatform } from "../../../host/threads/spawn.js";
 
 const boot = (guest: GuestName, frontEnd: FrontEndName, backEnd: BackEndName) =>
   explore(nodePlatform, { ...ROWS[0]!.scenario, guest, frontEnd, backEnd });
+
+describe("VIRTIO_F_IN_ORDER", () => {
+  it("taken by guest bench: no schedule hangs, before the back-end that offers it", async () => {
+    const scenario: Scenario = {
+      ...ROWS[0]!.scenario,
+      guest: "bench",
+      frontEnd: "qemu-8.2",
+      backEnd: "rekick",
+      inOrder: true,
+    };
+    expect(await explore(nodePlatform, scenario)).toMatchObject({ verdict: "never", complete: true });
+  });
+});
 
 describe("Linux's driver", () => {
   // protocol.md 10: guest class G3 before F1 and B1.

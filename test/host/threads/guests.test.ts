@@ -77,6 +77,41 @@ describe.each(BACK_ENDS)("on real threads against %s", (backEnd) => {
   });
 });
 
+describe("bench on real threads", () => {
+  async function bench(inOrder: boolean, args: readonly string[]) {
+    const out: Uint8Array[] = [];
+    const err: Uint8Array[] = [];
+    const exitCode = await bootOnce({ ...scenario("bench", "rekick"), inOrder }, share, args, {
+      stdout: (bytes) => void out.push(bytes),
+      stderr: (bytes) => void err.push(bytes),
+      stdin: [],
+    });
+    return { exitCode, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+  }
+
+  it.each([false, true])(
+    "makes its requests between two lines, more of them than the queue has entries (in order: %s)",
+    async (inOrder) => {
+      const done = { exitCode: 0, stdout: "begin\nend\n", stderr: "" };
+      expect(await bench(inOrder, ["getattr", "1000", "big.bin"])).toEqual(done);
+      expect(await bench(inOrder, ["read", "300", "1048576", "big.bin"])).toEqual(done);
+    },
+  );
+
+  it("says which path failed, and that a file is shorter than what is to be read", async () => {
+    expect(await bench(true, ["getattr", "1", "none"])).toMatchObject({ exitCode: 1, stdout: "" });
+    writeFileSync(join(share, "short"), "short");
+    expect(await bench(true, ["read", "1", "6", "short"])).toMatchObject({ exitCode: 1, stdout: "begin\n" });
+  });
+
+  it.each([["getattr"], ["getattr", "0", "f"], ["read", "1", "1048577", "f"], ["write", "1", "f"]])(
+    "%s: usage",
+    async (...args) => {
+      expect(await bench(true, args)).toMatchObject({ exitCode: 2, stdout: "" });
+    },
+  );
+});
+
 describe("the shell on real threads, before a host directory", () => {
   let directory: string;
   beforeAll(() => {
