@@ -21,7 +21,6 @@ import { ActorState } from "../../vm/sync/perform.js";
 import type { TraceEvent } from "../../vm/sync/trace.js";
 import { SyncMemory } from "../../vm/sync/words.js";
 import type { Exits } from "../../vm/vcpu.js";
-import { LabError } from "../errors.js";
 import { BOOT_RAM_BYTES, MEMORY_TREE } from "../scenario/boot-machine.js";
 import { SCRIPT } from "../scenario/catalog/index.js";
 import { GaveUp } from "../scenario/gave-up.js";
@@ -255,13 +254,13 @@ export class Execution {
   }
 }
 
-/** @throws LabError for a back-end that breaks off: no final state stands for that yet */
+/** Does not come back where the back-end breaks off. */
 export function* runScript(system: System, boot: (exits: Exits, args?: readonly string[]) => Actor): Actor {
   try {
     yield* SCRIPT[system.scenario.script].run(system, boot);
   } catch (error) {
     if (!(error instanceof BackEndError)) throw error;
-    throw new LabError(`a boot that does not hang fails: ${error.message}`);
+    yield* new GaveUp(system.machine.irq.queue, "back-end-aborted", error.message).wait();
   }
 }
 
@@ -275,7 +274,12 @@ export function* bootGuest(
   onSuspend?: (suspended: Suspended) => void,
 ): Actor {
   const exitCode = yield* runExploredGuest(guest, memory, exits, args, QUIET, onSuspend);
-  if (exitCode !== 0) yield* new GaveUp(system.machine.irq.queue, exitCode).wait();
+  if (exitCode !== 0)
+    yield* new GaveUp(
+      system.machine.irq.queue,
+      "driver-gave-up",
+      `its driver has given the device up, exit code ${exitCode}`,
+    ).wait();
 }
 
 const QUIET = { stdout() {}, stderr() {} };

@@ -12,6 +12,7 @@ const CAUSES: Readonly<Record<Cause, string>> = {
   "no-reply": "a reply on the vhost-user channel never came",
   "request-skipped": "the ring goes on behind a request that nobody has answered",
   "driver-gave-up": "the guest met what no device may do, and its driver gave up",
+  "back-end-aborted": "the back-end ended where the front-end waited for its reply",
   other: "the cause is none of those known here",
 };
 

@@ -65,6 +65,7 @@ const LETTER: Readonly<Record<Cause, string>> = {
   "no-reply": "r",
   "request-skipped": "q",
   "driver-gave-up": "g",
+  "back-end-aborted": "a",
   other: "o",
 };
 

@@ -1,5 +1,6 @@
-// A guest whose driver gives its device up, because of what the device did. Its machine goes on without: to the explorer
-// the vCPU waits for something that nothing brings about.
+// A machine that goes on without its device: the guest's driver has given it up because of what it did, or the back-end
+// has broken off its connection and the front-end cannot go on. To the explorer the vCPU waits for something that nothing
+// brings about.
 
 import type { Actor } from "../../vm/sync/op.js";
 import { Op, type Waitable } from "../../vm/sync/op.js";
@@ -11,7 +12,8 @@ export class GaveUp implements Waitable {
 
   constructor(
     readonly queue: WaitQueue,
-    readonly exitCode: number,
+    readonly cause: "driver-gave-up" | "back-end-aborted",
+    readonly why: string,
   ) {}
 
   blocked(): boolean {
@@ -19,11 +21,11 @@ export class GaveUp implements Waitable {
   }
 
   describe(): string {
-    return `nothing: its driver has given the device up (exit code ${this.exitCode})`;
+    return `nothing: ${this.why}`;
   }
 
   *wait(): Actor {
     const options = { blocks: { on: this, a: 0, b: 0 } };
-    yield* new Op("gave-up", { reads: [], writes: [] }, () => undefined, options);
+    yield* new Op(this.cause, { reads: [], writes: [] }, () => undefined, options);
   }
 }

@@ -8,6 +8,7 @@ import type { Phase } from "./scenario.js";
  * kick out of the eventfd while the ring was disabled, and did not look at the ring. `worker-spins`: the worker goes round
  * with a ring's lock held, for an avail index that cannot be and that nobody will change. `request-skipped`: the ring goes on
  * behind a request that nobody has answered. `driver-gave-up`: the guest met what no device may do, and its driver gave up.
+ * `back-end-aborted`: the back-end ended where the front-end waited for its reply.
  */
 export type Cause =
   | "kick-consumed-while-disabled"
@@ -16,6 +17,7 @@ export type Cause =
   | "no-reply"
   | "request-skipped"
   | "driver-gave-up"
+  | "back-end-aborted"
   | "other";
 
 /**
@@ -28,11 +30,11 @@ export type Cause =
  *   before FUSE_INIT is answered, other drivers do.)
  * - `worker-died`: a thread of the back-end has ended, and no kick brings it back.
  * - `no-reply`: the front-end waits for a reply in the middle of a register write, and the whole vCPU with it.
- * - `driver-gave-up`: the guest goes on without the device.
+ * - `driver-gave-up`, `back-end-aborted`: the machine goes on without the device.
  * - `livelock`: a worker goes round for ever and nobody gets on; no kick ends that. As a polling guest's, its going round
  *   counts as a wait for the word that it looks at.
  */
-export type Effect = "hang" | "stall" | "livelock" | "worker-died" | "no-reply" | "driver-gave-up";
+export type Effect = "hang" | "stall" | "livelock" | "worker-died" | "no-reply" | "driver-gave-up" | "back-end-aborted";
 
 /** A hang, decided while nobody moved. */
 export interface HangReport {

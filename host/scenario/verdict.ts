@@ -83,7 +83,8 @@ function nameRings(system: System): void {
 
 function causeOf(system: System, positions: readonly Position[], ring: HangReport["ring"], fate: KickFate): Cause {
   const frontEndWaits = system.replies !== undefined && positions[0]?.waits?.on.name === system.replies.name;
-  if (positions[0]?.waits?.on instanceof GaveUp) return "driver-gave-up";
+  const vcpu = positions[0]?.waits?.on;
+  if (vcpu instanceof GaveUp) return vcpu.cause;
   if (positions.some(({ state }) => state === ActorState.DEAD)) return "worker-died";
   // Of the loops a worker alone polls a word of guest RAM.
   if (positions.slice(1).some(({ waits }) => waits?.on === system.machine.ram.words)) return "worker-spins";
@@ -95,7 +96,8 @@ function causeOf(system: System, positions: readonly Position[], ring: HangRepor
 }
 
 function effectOf(cause: Cause, stalls: boolean): Effect {
-  if (cause === "worker-died" || cause === "no-reply" || cause === "driver-gave-up") return cause;
+  if (cause === "worker-died" || cause === "no-reply" || cause === "driver-gave-up" || cause === "back-end-aborted")
+    return cause;
   if (cause === "worker-spins") return "livelock";
   return stalls ? "stall" : "hang";
 }
