@@ -39,9 +39,9 @@ function importsOf(path: string): string[] {
 describe("the package", () => {
   const files = packed();
 
-  it("holds built modules, the wasm, the C twin of the ring, the documents and nothing else", () => {
+  it("holds built modules, the wasm, the C twin of the ring, the recorded matrix, the documents and nothing else", () => {
     const expected =
-      /^(package\.json|LICENSE|(README|ARCHITECTURE|CHANGELOG)\.md|dist\/wasm\/[\w.-]+\.wasm|dist\/(vm|device|host)\/.+\.js|host\/bench\/ring\/twin\.c)$/;
+      /^((package|matrix)\.json|LICENSE|(README|ARCHITECTURE|CHANGELOG)\.md|dist\/wasm\/[\w.-]+\.wasm|dist\/(vm|device|host)\/.+\.js|host\/bench\/ring\/twin\.c)$/;
     expect(files.filter((path) => !expected.test(path))).toEqual([]);
     expect(files).toEqual(expect.arrayContaining(["LICENSE", "README.md", "ARCHITECTURE.md", "CHANGELOG.md"]));
   });
@@ -51,6 +51,7 @@ describe("the package", () => {
     WORKER,
     RING_WORKER,
     "host/bench/ring/twin.c",
+    "matrix.json",
     "dist/wasm/ring.wasm",
     "dist/wasm/driver.wasm",
     ...GUESTS.flatMap((guest) => [`dist/wasm/${guest}.wasm`, `dist/wasm/${guest}.explored.wasm`]),

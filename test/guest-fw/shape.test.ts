@@ -37,10 +37,12 @@ describe.each(Object.keys(GUESTS).flatMap((guest) => [[guest, guest] as const, [
       );
     });
 
-    it("exports its start and its memory, and what its pass adds", () => {
+    it("exports its start and its memory, and what its passes add: of an explored guest also its globals", () => {
       const added = name === guest ? [] : ASYNCIFY.map((each) => `asyncify_${each}`);
-      const exported = WebAssembly.Module.exports(module).map((entry) => entry.name);
-      expect(exported.sort()).toEqual(["_start", ...added, "memory"]);
+      const exported = WebAssembly.Module.exports(module);
+      const named = exported.filter(({ kind }) => kind !== "global").map((entry) => entry.name);
+      expect(named.sort()).toEqual(["_start", ...added, "memory"]);
+      expect(exported.some(({ kind }) => kind === "global")).toBe(name !== guest);
     });
 
     it("runs nothing and writes nothing below 1 MiB when it is instantiated, and takes 2 MiB of RAM or more", () => {

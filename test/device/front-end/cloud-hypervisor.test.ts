@@ -183,7 +183,10 @@ describe("kick eventfds", () => {
   });
 });
 
-it.each(Object.entries(BACK_END_VARIANTS))("serves requests before and after a reset, with %s", (_, backEnd) => {
+// Without those that abort at a queue's second SET_VRING_KICK, as the C virtiofsd does.
+const RESTARTABLE = Object.entries(BACK_END_VARIANTS).filter(([, { abortsAtKick }]) => !abortsAtKick);
+
+it.each(RESTARTABLE)("serves requests before and after a reset, with %s", (_, backEnd) => {
   const m = powered(backEnd);
   for (const text of ["first", "second"]) {
     m.start();
