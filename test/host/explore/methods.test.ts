@@ -20,7 +20,9 @@ const LIMITS = { maxSchedules: 100_000, seed: 1 };
 // Small enough for a search in which every op is a choice: cloud-hypervisor waits for each message.
 const CHV = BACK_ENDS.filter((backEnd) => backEnd !== "kernel").flatMap((backEnd): Scenario[] => {
   const first: Scenario = { ...SEED, frontEnd: "cloud-hypervisor", backEnd };
-  return [first, { ...first, kickCount: 0 }, { ...first, script: "toggle" }];
+  // Partial-order reduction takes minutes for the two workers of c there: a first boot behind QEMU instead.
+  const third: Scenario = backEnd === "c" ? { ...SEED, backEnd } : { ...first, script: "toggle" };
+  return [first, { ...first, kickCount: 0 }, third];
 });
 const KERNEL: Scenario = { ...SEED, frontEnd: "ioctl", backEnd: "kernel" };
 const CELLS: readonly Scenario[] = [SEED, ...CHV, KERNEL, { ...KERNEL, script: "toggle" }];
