@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Explorer, exploreAll, MATRIX } from "../../../host/explore/matrix.js";
+import { cellOf, nameOf } from "../../../host/report/matrix.js";
+import { readRecorded } from "../../../host/report/recorded-matrix.js";
 import { EXPLORED } from "../fakes.js";
 
 describe("the matrix", () => {
@@ -12,6 +14,11 @@ describe("the matrix", () => {
     const reconnect = MATRIX.filter(({ script }) => script === "reconnect");
     expect(reconnect).toHaveLength(6);
     expect(MATRIX).toHaveLength((scripts.length - 1) * (5 * 6 + 1) + 6);
+  });
+
+  it("is recorded in matrix.json, each cell once and nothing else", () => {
+    const names = MATRIX.map((scenario) => nameOf(cellOf(scenario, EXPLORED)));
+    expect(readRecorded().map(nameOf).sort()).toEqual(names.sort());
   });
 
   it("is explored by all explorers, each cell once, and told in the order of the cells", async () => {
