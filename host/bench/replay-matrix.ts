@@ -9,6 +9,7 @@ import { createWorld } from "../explore/explore.js";
 import { MATRIX } from "../explore/matrix.js";
 import { replay } from "../explore/replay.js";
 import { formatSchedule } from "../explore/schedule.js";
+import { draws } from "../random.js";
 import { readRecorded } from "../report/recorded-matrix.js";
 import type { ReplayResult } from "../scenario/outcome.js";
 import { nodePlatform } from "../threads/spawn.js";
@@ -40,9 +41,9 @@ for (const cell of recorded) {
       guest === cell.guest && script === cell.script && frontEnd === cell.frontEnd && backEnd === cell.backEnd,
   )!;
   const world = await createWorld(nodePlatform, scenario);
-  const random = mulberry32(answered);
+  const draw = draws(answered);
   for (let sample = 0; sample < SAMPLES; sample++) {
-    await expectOnThreads(formatSchedule(scenario, walk(world, random)), 1, "answered");
+    await expectOnThreads(formatSchedule(scenario, walk(world, draw)), 1, "answered");
     answered++;
   }
 }
@@ -50,24 +51,13 @@ console.log(
   `${hanging} hanging schedules ${TIMES} times each, ${answered} answered ones: ${different} ended otherwise on threads`,
 );
 
-function walk(world: World, random: () => number): number[] {
+function walk(world: World, draw: (n: number) => number): number[] {
   const execution = new Execution(world);
   const order: number[] = [];
   for (let enabled = execution.enabled(); enabled.length > 0; enabled = execution.enabled()) {
-    const actor = enabled[Math.floor(random() * enabled.length)]!;
+    const actor = enabled[draw(enabled.length)]!;
     execution.step(actor);
     order.push(actor);
   }
   return order;
-}
-
-/** T. Ettinger's generator. @returns numbers from 0 up to, not including, 1 */
-function mulberry32(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -8,7 +8,7 @@ import { nodePlatform } from "../threads/spawn.js";
 import { type BackEnd, ListeningBackEnd, StartedBackEnd } from "./back-end.js";
 import { checkRules, handshake } from "./conformance.js";
 import type { SocketFrontEnd } from "./machine.js";
-import { randomFrom } from "./random.js";
+import { randomFrom } from "../random.js";
 import type { ProbeResult, ScenarioResult, Traced } from "./result.js";
 import { STORIES, type Story, type StoryName } from "./stories.js";
 import { type Outcome, runTrial, type Stage, type Trial } from "./trial.js";

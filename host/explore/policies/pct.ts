@@ -3,8 +3,9 @@
 // guarantees of finding bugs", ASPLOS 2010, 2.3: a bug that needs DEPTH ordered steps is met with a probability of
 // 1 / (n k^(DEPTH - 1)) or more an execution, of n actors and k steps.
 
-import { draws, sample } from "./sample.js";
+import { draws } from "../../random.js";
 import type { Explorable, Found, Limits } from "./policy.js";
+import { sample } from "./sample.js";
 
 /** Two orderings lose the published kick: it comes after its registration, and is read before `enabled` is set. */
 const DEPTH = 3;

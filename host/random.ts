@@ -10,3 +10,9 @@ export function randomFrom(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/** @returns gives whole numbers below `n` */
+export function draws(seed: number): (n: number) => number {
+  const random = randomFrom(seed);
+  return (n) => Math.floor(random() * n);
+}
