@@ -13,16 +13,12 @@ import {
   vringNeedEvent,
 } from "../../../device/spec/virtq.js";
 import { RAM_BASE } from "../../../vm/spec/board.js";
-import { JsRam, JsRing, pause } from "./js-ram.js";
+import { BROKEN, JsRam, JsRing, pause, WORDS } from "./js-ram.js";
 import type { Layout, QueueLayout } from "./layout.js";
 import { type RingOptions, usedBatch } from "./options.js";
 import type { DeviceSide, RunEnd } from "./sides.js";
 
-/** The driver broke a rule; which one is of no interest here. */
-const BROKEN = -1;
 const MAX_TOTAL = 2 ** 32;
-
-const WORDS = VirtqDesc.SIZEOF >>> 2;
 
 export class JsDevice implements DeviceSide {
   taken = 0;

@@ -12,19 +12,14 @@ import {
   vringNeedEvent,
 } from "../../../device/spec/virtq.js";
 import { RAM_BASE } from "../../../vm/spec/board.js";
-import { JsRam, JsRing, pause } from "./js-ram.js";
+import { BROKEN, JsRam, JsRing, pause, WORDS } from "./js-ram.js";
 import type { Layout, QueueLayout } from "./layout.js";
 import type { RingOptions } from "./options.js";
 import type { DriverSide, RunEnd } from "./sides.js";
 
-/** The device broke a rule; which one is of no interest here. */
-const BROKEN = -1;
-
 /** Used elements that are taken at once, at least. */
 const REAPED = 16;
 
-/** A descriptor in words of 32 bits; next lies above flags. */
-const WORDS = VirtqDesc.SIZEOF >>> 2;
 const ADDR_HIGH = (VirtqDesc.ADDR >>> 2) + 1;
 const LEN = VirtqDesc.LEN >>> 2;
 const FLAGS = VirtqDesc.FLAGS >>> 2;

@@ -1,7 +1,13 @@
 // Guest RAM as the TypeScript twin of the ring sees it: typed arrays, and what both of its sides need.
 
-import { virtqAvailEventOffset, virtqUsedEventOffset } from "../../../device/spec/virtq.js";
+import { VirtqDesc, virtqAvailEventOffset, virtqUsedEventOffset } from "../../../device/spec/virtq.js";
 import type { QueueLayout } from "./layout.js";
+
+/** How a run of either side ends when the other broke a rule; which one is of no interest here. */
+export const BROKEN = -1;
+
+/** A descriptor in words of 32 bits; next lies above flags. */
+export const WORDS = VirtqDesc.SIZEOF >>> 2;
 
 /** In each width; a place is an offset in bytes, shifted. */
 export class JsRam {
