@@ -70,7 +70,7 @@ function compared(
   return all;
 }
 
-describe.each(cells)("%s", { timeout: 120_000 }, async (_, scenario) => {
+describe.each(cells)("%s", async (_, scenario) => {
   const world = await createWorld(nodePlatform, scenario);
 
   it("touches no sync word and changes no byte of guest RAM that the op's footprint does not declare", () => {
@@ -103,7 +103,7 @@ describe.each(cells)("%s", { timeout: 120_000 }, async (_, scenario) => {
   });
 });
 
-describe("the audit bites", { timeout: 120_000 }, async () => {
+describe("the audit bites", async () => {
   const world = await createWorld(nodePlatform, row("seed"));
   const { order } = walk(world, () => 0);
 

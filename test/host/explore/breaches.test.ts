@@ -21,4 +21,4 @@ it("c serves a request twice that was in flight at a stop; the schedule ends wit
     rule: "each request answered once",
     step: parseSchedule(schedule).order.length,
   });
-}, 120_000);
+});

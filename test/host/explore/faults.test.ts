@@ -57,7 +57,7 @@ const FAULTS: { fault: string; seeded: Fault; cell: Partial<Scenario>; finds: st
   { fault: "a descriptor read twice", seeded: DESCRIPTOR_READ_TWICE, cell: {}, finds: "descriptors are read once" },
 ];
 
-describe("a seeded fault", { timeout: 120_000 }, () => {
+describe("a seeded fault", () => {
   const table: string[] = [];
   afterAll(() => console.log(["states to find  fault, by", ...table].join("\n")));
 

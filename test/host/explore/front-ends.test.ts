@@ -14,7 +14,7 @@ const BASE = ROWS[0]!.scenario;
 const KERNEL: Scenario = { ...BASE, frontEnd: "ioctl", backEnd: "kernel" };
 const CHV: Scenario = { ...BASE, frontEnd: "cloud-hypervisor" };
 
-describe("ioctl and kernel never hang", { timeout: 120_000 }, () => {
+describe("ioctl and kernel never hang", () => {
   it.each([0, 1] as const)("at a first boot, kick eventfds born with %i", async (kickCount) => {
     expect(await explore(nodePlatform, { ...KERNEL, kickCount })).toMatchObject({ verdict: "never", complete: true });
   });
@@ -36,7 +36,7 @@ describe("ioctl and kernel never hang", { timeout: 120_000 }, () => {
   });
 });
 
-describe("cloud-hypervisor", { timeout: 120_000 }, () => {
+describe("cloud-hypervisor", () => {
   const cells = (["rust-0.10", "rekick", "c"] as const).flatMap((backEnd) =>
     ([0, 1] as const).map((kickCount) => ({ backEnd, kickCount })),
   );

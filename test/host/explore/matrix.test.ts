@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { explore } from "../../../host/explore/explore.js";
 import { type Explorer, exploreAll, MATRIX } from "../../../host/explore/matrix.js";
-import { cellOf, nameOf } from "../../../host/report/matrix.js";
+import { type Cell, cellOf, differences, nameOf } from "../../../host/report/matrix.js";
 import { readRecorded } from "../../../host/report/recorded-matrix.js";
+import { nodePlatform } from "../../../host/threads/spawn.js";
 import { EXPLORED } from "../fakes.js";
 
 describe("the matrix", () => {
@@ -19,6 +21,14 @@ describe("the matrix", () => {
   it("is recorded in matrix.json, each cell once and nothing else", () => {
     const names = MATRIX.map((scenario) => nameOf(cellOf(scenario, EXPLORED)));
     expect(readRecorded().map(nameOf).sort()).toEqual(names.sort());
+  });
+
+  it("is recorded as a search finds it, to the last count and schedule: ovmf's first boots", async () => {
+    const first = MATRIX.filter(({ guest, script }) => guest === "ovmf" && script === "first");
+    const cells: Cell[] = [];
+    for (const scenario of first) cells.push(cellOf(scenario, await explore(nodePlatform, scenario)));
+    expect(cells).toHaveLength(31);
+    expect(differences(cells, readRecorded())).toEqual([]);
   });
 
   it("is explored by all explorers, each cell once, and told in the order of the cells", async () => {

@@ -29,7 +29,7 @@ const CELLS: readonly Scenario[] = [SEED, ...CHV, KERNEL, { ...KERNEL, script: "
 
 it("there are 20 cells, and more", () => expect(CELLS.length).toBeGreaterThan(20));
 
-describe("the same final states, by every method", { timeout: 120_000 }, () => {
+describe("the same final states, by every method", () => {
   it.each(CELLS)("$frontEnd, $backEnd, $script, kick eventfds born with $kickCount", async (scenario) => {
     const world = await createWorld(nodePlatform, scenario);
     const unreduced = search(new Memoised(world), { maxExecutions: LIMITS.maxSchedules, eager: false });
@@ -43,7 +43,7 @@ describe("the same final states, by every method", { timeout: 120_000 }, () => {
   });
 });
 
-describe("the published hang", { timeout: 120_000 }, () => {
+describe("the published hang", () => {
   it("is found by partial-order reduction, which is complete, and hangs again on threads by the same cause", async () => {
     const { verdict, causes, complete, hangs } = await explore(nodePlatform, SEED, { policy: "dpor" });
     expect({ verdict, causes, complete }).toEqual({
