@@ -1,6 +1,6 @@
 // vhostlab bench: how fast is the ring by itself?
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { FEATURES, type Feature, type RingOptions, refusedOptions, ringOptions } from "../bench/ring/options.js";
 import type { RingCase } from "../bench/ring/measure.js";
@@ -9,6 +9,7 @@ import { addOptions, jsonOption, parseCount } from "../options.js";
 import type { Context } from "../program.js";
 import { jsonDocument } from "../report/json.js";
 import { describeMachine, machineInfo } from "../report/machine.js";
+import { OutFile } from "../report/out-file.js";
 
 const RINGS = [128, 256, 1024, 32768];
 const WINDOW_SECONDS = 0.1;
@@ -150,6 +151,7 @@ async function benchRing(options: RingBenchOptions, { output }: Context): Promis
   const axes = axesOf(chosen.map((options) => ({ options })));
   if (options.svg && axes.length === 0)
     throw new UserError("--svg needs several values of --batch, --payload or --ring");
+  const svg = OutFile.open(options.svg, "SVG");
   const cases: RingCase[] = [];
   for (const one of chosen) {
     const measured = await runCase(nodePlatform, one, options.against, options);
@@ -158,7 +160,7 @@ async function benchRing(options: RingBenchOptions, { output }: Context): Promis
   }
   if (options.json) output.data(jsonDocument({ cases }));
   else output.data(`${output.colors.dim(describeMachine(machineInfo()))}\n`);
-  if (options.svg) writeFileSync(options.svg, ringCharts(cases, axes));
+  svg?.write(ringCharts(cases, axes));
   return cases.every(({ nsPerRequest }) => nsPerRequest) ? 0 : 1;
 }
 

@@ -1,6 +1,7 @@
 // vhostlab compare: an occupant of the back-end's seat and the program that it stands for, side by side.
 
 import { type Command, Option } from "commander";
+import { POLICY_ABOUT } from "../explore/policies/names.js";
 import { addOptions, jsonOption, parseCount } from "../options.js";
 import { type Agreement, type Compared, COMPARED_STORIES, compare, type ModelVerdict } from "../probe/compare.js";
 import type { Target } from "../probe/probe.js";
@@ -14,8 +15,6 @@ import { addTarget, targetOf } from "./back-end-target.js";
 
 const TRIALS = 10;
 const SEED = 1;
-/** Enough for one start; with two, a hang is found in fewer. */
-const SCHEDULES = 2000;
 
 interface CompareOptions {
   readonly model: BackEndName;
@@ -42,7 +41,9 @@ export function addCompare(program: Command, context: Context): void {
       .makeOptionMandatory(),
     new Option("--trials <n>", "so many connections a story").argParser(parseCount).default(TRIALS),
     new Option("--seed <n>", "of the random pauses").argParser(parseCount).default(SEED),
-    new Option("--max-schedules <n>", "give a search up after so many").argParser(parseCount).default(SCHEDULES),
+    new Option("--max-schedules <n>", "give a search up after so many")
+      .argParser(parseCount)
+      .default(POLICY_ABOUT.visited.maxSchedules),
     jsonOption(),
   )
     .addHelpText(
@@ -87,7 +88,6 @@ const MODEL_WORDS: Readonly<Record<ModelVerdict["verdict"], string>> = {
   never: "never hangs",
   can: "can hang",
   always: "always hangs",
-  fails: "can fail its guest",
 };
 
 function table(rows: readonly Compared[], { colors }: Context["output"]): string {
@@ -102,7 +102,7 @@ function table(rows: readonly Compared[], { colors }: Context["output"]): string
     rows.map(({ script, frontEnd, model, trials, failed, agreement }) => [
       script,
       frontEnd,
-      MODEL_WORDS[model.verdict] + (model.complete || model.verdict === "fails" ? "" : " so far"),
+      MODEL_WORDS[model.verdict] + (model.complete ? "" : " so far"),
       model.causes.join(", ") || "–",
       failed === 0 ? `answers ${trials} of ${trials}` : `fails ${failed} of ${trials}`,
       paint[agreement](agreement),

@@ -8,9 +8,10 @@ import { SOCKET_FRONT_ENDS, STORIES, STORY_NAMES, type StoryName } from "../prob
 import type { SocketFrontEnd } from "../probe/machine.js";
 import type { Context } from "../program.js";
 import { jsonDocument } from "../report/json.js";
-import { writeJunit } from "../report/junit.js";
+import { junitXml } from "../report/junit.js";
 import { brokenRules, conformanceTable, losses, scenarioTable } from "../report/probe-table.js";
 import { lineProgress } from "../report/progress.js";
+import { OutFile } from "../report/out-file.js";
 import { openTraceFile } from "../report/trace-file.js";
 import { FRONT_END_DEFAULTS } from "../scenario/scenario.js";
 import { addTarget, targetOf } from "./back-end-target.js";
@@ -81,6 +82,7 @@ Examples:
 async function probe(target: Target, options: ProbeOptions, { engines, output }: Context): Promise<number> {
   const { scenario: stories, frontEnd: frontEnds, queue, trials, seed, conformance, json, junit, trace } = options;
   const file = openTraceFile(trace);
+  const junitFile = OutFile.open(junit, "JUnit");
   const progress = lineProgress(output);
   const result = await engines
     .probe(target, {
@@ -95,7 +97,7 @@ async function probe(target: Target, options: ProbeOptions, { engines, output }:
     .finally(() => progress.stop());
   if (json) output.data(document(result));
   else output.data(text(result, output));
-  if (junit !== undefined) writeJunit(junit, result);
+  junitFile?.write(junitXml(result));
   if (file && result.traced) {
     const { events, frontEnd, story } = result.traced;
     const { script } = STORIES[story];

@@ -1,6 +1,5 @@
 // What the explorer says of an occupant, beside what a probe has seen of the program that it stands for.
 
-import { LabError } from "../errors.js";
 import type { ExploreResult } from "../scenario/outcome.js";
 import type { BackEndName } from "../scenario/occupants.js";
 import { FRONT_END_DEFAULTS, type Scenario, type ScriptName } from "../scenario/scenario.js";
@@ -14,12 +13,7 @@ import { GUEST_DEFAULT, STORIES, STORY_NAMES, type Story, type StoryName } from 
  */
 export type Agreement = "agrees" | "not seen" | "undecided" | "contradicts";
 
-/** `fails`: a guest gives up, since what it is answered makes no sense. */
-export interface ModelVerdict {
-  readonly verdict: ExploreResult["verdict"] | "fails";
-  readonly causes: ExploreResult["causes"];
-  readonly complete: boolean;
-}
+export type ModelVerdict = Pick<ExploreResult, "verdict" | "causes" | "complete">;
 
 export interface Compared {
   readonly script: ScriptName;
@@ -37,7 +31,7 @@ export const COMPARED_STORIES: readonly StoryName[] = STORY_NAMES.filter(
   (name) => ((STORIES[name] as Story).guest ?? GUEST_DEFAULT) === GUEST_DEFAULT,
 );
 
-/** @param explore all interleavings of a scenario, or many; throws LabError where one ends in a guest's failure */
+/** @param explore all interleavings of a scenario, or many */
 export async function compare(
   backEnd: BackEndName,
   probed: readonly ScenarioResult[],
@@ -54,13 +48,8 @@ export async function compare(
   for (const row of rows.values()) {
     const { script, frontEnd } = row;
     const scenario = { ...FRONT_END_DEFAULTS, guest: GUEST_DEFAULT, frontEnd, backEnd, delays: [], script };
-    const model = await explore(scenario).then(
-      ({ verdict, causes, complete }): ModelVerdict => ({ verdict, causes, complete }),
-      (error: unknown): ModelVerdict => {
-        if (!(error instanceof LabError)) throw error;
-        return { verdict: "fails", causes: [], complete: false };
-      },
-    );
+    const { verdict, causes, complete } = await explore(scenario);
+    const model = { verdict, causes, complete };
     compared.push({ ...row, model, agreement: agreement(model, row.failed > 0) });
   }
   return compared;

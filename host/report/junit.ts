@@ -1,15 +1,12 @@
 // A probe's result as JUnit XML: a suite of scenarios and one of rules, a test case a row.
 
-import { writeFileSync } from "node:fs";
 import junit, { type Builder } from "junit-report-builder";
-import { LabError } from "../errors.js";
 import type { ProbeResult } from "../probe/result.js";
 
 // Its types describe a default export; what Node imports as that is the whole CommonJS module.
 const builder = junit as unknown as Builder;
 
-/** @throws LabError where `path` cannot be written */
-export function writeJunit(path: string, { backEnd, scenarios, conformance }: ProbeResult): void {
+export function junitXml({ backEnd, scenarios, conformance }: ProbeResult): string {
   const report = builder.newBuilder();
   const suite = (name: string) => report.testSuite().name(name).property("back-end", backEnd);
   const played = suite("scenarios");
@@ -26,9 +23,5 @@ export function writeJunit(path: string, { backEnd, scenarios, conformance }: Pr
     const test = rules.testCase().className(section).name(id);
     if (verdict === "FAIL" || verdict === "WEDGED") test.failure(`${verdict}: ${seen}; vhost-user.rst: "${rule}"`);
   }
-  try {
-    writeFileSync(path, report.build());
-  } catch (error) {
-    throw new LabError(`the JUnit file cannot be written: ${(error as Error).message}`);
-  }
+  return report.build();
 }

@@ -45,6 +45,7 @@ describe("vhostlab bench", () => {
     [["--seconds", "0"], /Seconds up to 10/],
     [["--against", "rust"], /native, js/],
     [["--svg", "chart.svg"], /--svg needs several values/],
+    [["--batch", "1,32", "--svg", "no/such/folder/x.svg"], /the SVG file cannot be written: ENOENT/],
     [["--compare", "one.json"], /--compare takes two files/],
     [["--compare", "package.json", "package.json"], /package.json: schemaVersion undefined/],
     [["--compare", "none.json", "none.json"], /ENOENT/],

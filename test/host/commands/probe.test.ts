@@ -92,6 +92,17 @@ describe("vhostlab probe", () => {
     }
   });
 
+  it("says in one line that --junit names no file, and exits 2 before anything is probed", async () => {
+    const { exitCode, data, talk } = await runWith({}, [
+      "probe",
+      ...SOCKET,
+      "--junit",
+      join(tmpdir(), "none", "x.xml"),
+    ]);
+    expect({ exitCode, data }).toEqual({ exitCode: 2, data: "" });
+    expect(talk).toMatch(/^vhostlab: the JUnit file cannot be written: ENOENT.*\n$/);
+  });
+
   it("says in one line that there is no back-end, and exits 1", async () => {
     const probe = async (): Promise<never> => {
       throw new LabError("the back-end does not listen on /run/back-end.sock: ENOENT");
@@ -136,14 +147,5 @@ describe("vhostlab compare", () => {
     const engines = { explore: hanging, ...giving({ scenarios: [answering, { ...LOST, story: "reboot" }] }) };
     const { data } = await runWith(engines, ["compare", ...SOCKET, "--model", "rust-0.13.1"]);
     expect(data).toMatch(/^reboot +qemu-8.1 +can hang +kick-consumed-while-disabled +fails 3 of 40 +agrees$/m);
-  });
-
-  it("takes an occupant whose guest gives up for one that can fail", async () => {
-    const explore = async (): Promise<never> => {
-      throw new LabError("a boot that does not hang fails: the guest's exit code is 1");
-    };
-    const engines = { explore, ...giving({ scenarios: [LOST] }) };
-    const { data } = await runWith(engines, ["compare", ...SOCKET, "--model", "rust-0.13.1"]);
-    expect(data).toMatch(/can fail its guest +– +fails 3 of 20 +agrees$/m);
   });
 });

@@ -21,7 +21,7 @@ function compared(model, share) {
 
 /** What the occupant does, and of how many trials the program failed in how many. */
 function cell({ model: { verdict, complete }, trials, failed, agreement }) {
-  const open = complete || verdict === "fails" ? "" : ", so far";
+  const open = complete ? "" : ", so far";
   return `${verdict}${open}; ${failed} of ${trials}${agreement === "contradicts" ? " CONTRADICTS" : ""}`;
 }
 
