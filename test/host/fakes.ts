@@ -7,7 +7,8 @@ import type { ProbeResult } from "../../host/probe/result.js";
 import { cellOf, nameOf } from "../../host/report/matrix.js";
 import type { Output } from "../../host/report/output.js";
 import { readRecorded } from "../../host/report/recorded-matrix.js";
-import type { BootsResult, ExploreResult, HangReport, PhaseCount } from "../../host/scenario/outcome.js";
+import type { BootsLimits, BootsResult, ExploreResult, HangReport, PhaseCount } from "../../host/scenario/outcome.js";
+import type { Row } from "../../host/scenario/rows.js";
 import type { Scenario } from "../../host/scenario/scenario.js";
 import { SEED_HANG } from "./report/events.js";
 
@@ -128,4 +129,21 @@ export async function runWith(
   const exitCode = await run(argv, all, output, input);
   const text = (chunks: readonly Uint8Array[]): string => Buffer.concat(chunks).toString();
   return { exitCode, data: text(written.data), talk: text(written.talk) };
+}
+
+/** What threads count is as published. */
+export const published: Pick<Engines, "runBoots"> = {
+  runBoots: async (scenario, _limits, { trace = false }) =>
+    hangingAsPublished(scenario.frontEnd, scenario.backEnd, trace),
+};
+
+/** Engines that note what they were asked to boot. */
+export function recording(result: BootsResult = { counts: { first: CLEAN, reboot: CLEAN }, hangs: [], seconds: 1 }) {
+  const asked: { scenario: Scenario; limits: BootsLimits; trace: boolean; stopAtHang: boolean; cold: Row["cold"] }[] =
+    [];
+  const runBoots: Engines["runBoots"] = async (scenario, limits, { trace = false, stopAtHang = false, cold }) => {
+    asked.push({ scenario, limits, trace, stopAtHang, cold });
+    return result;
+  };
+  return { asked, runBoots };
 }
