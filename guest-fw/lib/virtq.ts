@@ -6,9 +6,6 @@
 
 import {
   VIRTQ_AVAIL_F_NO_INTERRUPT,
-  VIRTQ_DESC_F_INDIRECT,
-  VIRTQ_DESC_F_NEXT,
-  VIRTQ_DESC_F_WRITE,
   VIRTQ_USED_F_NO_NOTIFY,
   VirtqAvail,
   VirtqDesc,
@@ -22,6 +19,7 @@ import {
   vringNeedEvent,
 } from "../../device/spec/virtq";
 import { gpa, loadIndex, storeIndex } from "./shared";
+import { describe, link, nextIs, tableOf, writableBytes } from "./virtq-desc";
 
 const PAGE: usize = 4096;
 
@@ -31,10 +29,6 @@ export const VIRTQ_NONE: i32 = -1;
 export const VIRTQ_USED_BAD_IDX: i32 = -2; // used.idx ahead of what is in flight
 export const VIRTQ_USED_BAD_ID: i32 = -3; // no chain in flight has this head
 export const VIRTQ_USED_BAD_LEN: i32 = -4; // more bytes than the chain's writable buffers hold
-
-/** Of what follows a descriptor's address: len, and the one flag that a buffer given to `add` has a say in. */
-const LEN: u64 = 0xffffffff;
-const WRITE: u64 = (VIRTQ_DESC_F_WRITE as u64) << 32;
 
 /** What the driver privately knows of one descriptor; all but `next` is kept for a chain's head only. */
 @unmanaged
@@ -405,48 +399,4 @@ function nextOf(entries: usize, i: u32, mask: u32, inOrder: bool): u32 {
 function judge(entries: usize, size: u32, id: u32, len: u32): i32 {
   if (id >= size || entryAt(entries, id).descriptors == 0) return VIRTQ_USED_BAD_ID;
   return (len as u64) > entryAt(entries, id).writable ? VIRTQ_USED_BAD_LEN : 0;
-}
-
-/** A descriptor's flags and next, when another follows it: as its upper word. */
-@inline
-function nextIs(next: u32): u32 {
-  return VIRTQ_DESC_F_NEXT | (next << 16);
-}
-
-/** Writes the buffer at `buffer` as the descriptor at `desc` (they may be one), with these flags and next besides. */
-@inline
-function link(buffer: usize, desc: usize, chained: u32, recurs: bool): void {
-  const rest = (load<u64>(buffer, VirtqDesc.LEN) & (LEN | WRITE)) | ((chained as u64) << 32);
-  describe(desc, load<u64>(buffer, VirtqDesc.ADDR), rest, recurs);
-}
-
-/** A table of `count` descriptors, as what follows the address. */
-@inline
-function tableOf(count: u32): u64 {
-  return ((count * VirtqDesc.SIZEOF) as u64) | ((VIRTQ_DESC_F_INDIRECT as u64) << 32);
-}
-
-/**
- * Writes a descriptor: its address, then len, flags and next as one word.
- * @param recurs it probably stands there already: then it is not written, and its cache line stays with the device
- */
-@inline
-function describe(desc: usize, addr: u64, rest: u64, recurs: bool): void {
-  if (recurs && load<u64>(desc, VirtqDesc.ADDR) == addr && load<u64>(desc, VirtqDesc.LEN) == rest) return;
-  store<u64>(desc, addr, VirtqDesc.ADDR);
-  store<u64>(desc, rest, VirtqDesc.LEN);
-}
-
-/** Of an array of buffers. */
-@inline
-function writableBytes(buffers: usize, count: u32): u64 {
-  let bytes = writableIn(buffers);
-  if (count > 1) for (let i: u32 = 1; i < count; i++) bytes += writableIn(buffers + i * VirtqDesc.SIZEOF);
-  return bytes;
-}
-
-@inline
-function writableIn(buffer: usize): u64 {
-  const rest = load<u64>(buffer, VirtqDesc.LEN);
-  return rest & WRITE ? rest & LEN : 0;
 }
